@@ -1,0 +1,78 @@
+"""Fuse ratings and pairwise preferences of the same items into one calibrated score per item, with an interval.
+
+Names are imported when they are first used, so that importing the package is fast.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the same names for type checkers and editors
+    from ppaint_stats.calibrate import fit_sigmoid as fit_sigmoid
+    from ppaint_stats.check import check_study as check_study
+    from ppaint_stats.davidson import DavidsonFit as DavidsonFit
+    from ppaint_stats.davidson import fit_davidson as fit_davidson
+    from ppaint_stats.design import balanced_presentation as balanced_presentation
+    from ppaint_stats.design import locally_dense_pairs as locally_dense_pairs
+    from ppaint_stats.design import plan_comparisons as plan_comparisons
+    from ppaint_stats.fuse.davidson import fuse_davidson as fuse_davidson
+    from ppaint_stats.fuse.elo import elo_sensitivity as elo_sensitivity
+    from ppaint_stats.fuse.elo import fuse_elo as fuse_elo
+    from ppaint_stats.fuse.thurstone import fuse_thurstone as fuse_thurstone
+    from ppaint_stats.fusion import Fusion as Fusion
+    from ppaint_stats.fusion_io import load_fusion as load_fusion
+    from ppaint_stats.io import counts_to_preferences as counts_to_preferences
+    from ppaint_stats.io import melt_ratings as melt_ratings
+    from ppaint_stats.io import read_study as read_study
+    from ppaint_stats.report import Report as Report
+    from ppaint_stats.scale import RatingScale as RatingScale
+    from ppaint_stats.simulate import Simulation as Simulation
+    from ppaint_stats.simulate import simulate_study as simulate_study
+    from ppaint_stats.simulation_design import PPaintDesign as PPaintDesign
+    from ppaint_stats.study import Study as Study
+    from ppaint_stats.validation import compare_fusions as compare_fusions
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "DavidsonFit": "davidson",
+    "Fusion": "fusion",
+    "PPaintDesign": "simulation_design",
+    "RatingScale": "scale",
+    "Report": "report",
+    "Simulation": "simulate",
+    "Study": "study",
+    "balanced_presentation": "design",
+    "check_study": "check",
+    "compare_fusions": "validation",
+    "counts_to_preferences": "io",
+    "elo_sensitivity": "fuse.elo",
+    "fit_davidson": "davidson",
+    "fit_sigmoid": "calibrate",
+    "fuse_davidson": "fuse.davidson",
+    "fuse_elo": "fuse.elo",
+    "fuse_thurstone": "fuse.thurstone",
+    "load_fusion": "fusion_io",
+    "locally_dense_pairs": "design",
+    "melt_ratings": "io",
+    "plan_comparisons": "design",
+    "read_study": "io",
+    "simulate_study": "simulate",
+}
+"""Module of each public name."""
+
+__all__ = ["__version__", *_HOME]  # noqa: PLE0604 - derived, so that no list can lag behind
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on first use."""
+    if name not in _HOME:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)
