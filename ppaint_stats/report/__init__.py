@@ -1,0 +1,5 @@
+"""Reports: tables, text and figures from one computation, shown in several ways."""
+
+from ppaint_stats.report.report import Report
+
+__all__ = ["Report"]
