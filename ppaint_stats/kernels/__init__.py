@@ -1,0 +1,1 @@
+"""Numerical kernels: NumPy arrays in, NumPy arrays out; they know no data frames and no studies."""
