@@ -1,0 +1,246 @@
+"""Anchored Elo fusion."""
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ppaint_stats.columns import CATEGORY, DIMENSION
+from ppaint_stats.errors import ArgumentError
+from ppaint_stats.fuse.cells import Cell
+from ppaint_stats.fuse.davidson import AnchoredCell, fit_anchored_cell
+from ppaint_stats.fuse.engine import Interval, fuse_cells
+from ppaint_stats.fuse.fits import CellFit, calibrate_latent, fit_ratings_cell
+from ppaint_stats.fusion import Fusion
+from ppaint_stats.kernels.elo import ELO_PER_LOGIT, run_elo
+from ppaint_stats.study import Study
+from ppaint_stats.typing import Protocols, RandomSeed, Target
+
+BASE = 1500.0
+"""Elo points at which an average item stands."""
+
+
+def fuse_elo(
+    study: Study,
+    *,
+    interval: Interval = "auto",
+    interval_prob: float = 0.9,
+    target: Target = "population",
+    protocols: Protocols = "both",
+    k: float = 32.0,
+    anchor_games: float | None = None,
+    start_slope: float | None = None,
+    n_orders: int = 200,
+    max_passes: int = 50,
+    tol: float = 0.5,
+    order_effect: bool = True,
+    n_boot: int = 50,
+    random_seed: RandomSeed = 0,
+    progressbar: bool = False,
+) -> Fusion:
+    r"""Fuse ratings and preferences by anchored Elo, averaged over random orders.
+
+    Parameters
+    ----------
+    study
+        Ratings and preferences.
+    interval, interval_prob, target, protocols, n_boot, random_seed, progressbar
+        As for :func:`ppaint_stats.fuse_davidson`; the covariance behind ``interval="hessian"`` is that of the anchored
+        Davidson fit, in Elo points.
+    k
+        Step of the first pass in Elo points; pass p uses k / (1 + p), p from 0.
+    anchor_games
+        Virtual draws per item and pass against a fixed opponent at the item's own start value: the weight of the
+        ratings. By default the number that gives the ratings the weight that :func:`ppaint_stats.fuse_davidson`
+        estimates: four times the discount times the precision of a strength given its rating.
+    start_slope
+        Elo points per rating unit of the start values (c). By default the slope of the expected Davidson strength on
+        the rating, in Elo points.
+    n_orders
+        Random orders over which ratings are averaged.
+    max_passes, tol
+        Passes end when no mean rating moves by more than ``tol`` Elo points, or after ``max_passes``.
+    order_effect
+        Whether the first position gets the advantage that the Davidson fit estimates.
+
+    Returns
+    -------
+    Fusion
+        Scores with intervals; ``latent`` is in Elo points. ``parameters`` holds the start slope, mean anchor games,
+        the number of passes and the largest Monte Carlo standard error that remains from the random orders.
+
+    Raises
+    ------
+    DisconnectedGraphError
+        If nothing links some items to the others.
+    ArgumentError
+        If an argument is not allowed, or a weighted comparison would count for more than 1000 games.
+
+    Notes ----- After each comparison :math:`R_A \leftarrow R_A + K (S - E)`, :math:`R_B \leftarrow R_B - K (S - E)`
+    with :math:`E = 1/(1 + 10^{-(R_A + \delta - R_B)/400})` (Elo 1978) and S = 1, 1/2, 0 for A, TIE, B. The start
+    values and the default anchor come from the anchored Davidson fit of the same judgments: agreement of the two
+    fusions is in part agreement by construction, which :func:`ppaint_stats.compare_fusions` takes apart.
+
+    Examples
+    --------
+    >>> import ppaint_stats as ps
+    >>> sim = ps.simulate_study(ps.PPaintDesign(n_categories=1, n_items=12, n_pairs=40), random_seed=1)
+    >>> fusion = ps.fuse_elo(sim.study, n_orders=20, interval="none")
+    >>> fusion.method, len(fusion.scores)
+    ('elo', 60)
+    """
+    for name, value, positive in (
+        ("k", k, True), ("n_orders", n_orders, True), ("max_passes", max_passes, True),
+        ("anchor_games", anchor_games, False),
+    ):  # fmt: skip
+        if value is not None and not (value > 0 if positive else value >= 0):
+            raise ArgumentError(f"{name}={value} must be {'above 0' if positive else '0 or more'}")
+
+    def fit(cell: Cell, start: CellFit | None) -> CellFit:
+        if not len(cell.a):
+            return fit_ratings_cell(cell, shrink=False)
+        state = start.state if start is not None and isinstance(start.state, AnchoredCell) else None
+        anchored = fit_anchored_cell(cell, order_effect=order_effect, start=state)
+        return _play_cell(
+            cell, anchored, k=k, anchor_games=anchor_games, start_slope=start_slope, n_orders=n_orders,
+            max_passes=max_passes, tol=tol,
+        )  # fmt: skip
+
+    return fuse_cells(
+        study, fit, method="elo", interval=interval, interval_prob=interval_prob, target=target, protocols=protocols,
+        n_boot=n_boot, random_seed=random_seed, progressbar=progressbar,
+        settings={
+            "k": k, "anchor_games": anchor_games, "start_slope": start_slope, "n_orders": n_orders,
+            "max_passes": max_passes, "tol": tol, "order_effect": order_effect,
+        },
+    )  # fmt: skip
+
+
+def _play_cell(
+    cell: Cell,
+    anchored: AnchoredCell,
+    *,
+    k: float,
+    anchor_games: float | None,
+    start_slope: float | None,
+    n_orders: int,
+    max_passes: int,
+    tol: float,
+) -> CellFit:
+    at = anchored.fit.parameters
+    rated = np.isfinite(anchored.ratings.item) & cell.uses_ratings
+    centred = np.where(rated, anchored.ratings.item - anchored.centre, 0.0)
+    precision = anchored.anchor_precision + 1 / at.strength_sd**2
+    # regression of the strength on the rating score under the anchored model
+    slope = np.divide(
+        anchored.anchor_precision, at.slope * precision, out=np.zeros(cell.n_items), where=rated & (at.slope > 0)
+    )
+    slope = slope * ELO_PER_LOGIT if start_slope is None else np.full(cell.n_items, start_slope)
+    start = BASE + slope * centred
+    if not cell.uses_ratings:
+        anchor = np.zeros(cell.n_items)
+    elif anchor_games is None:
+        anchor = 4 * anchored.discount * precision
+    else:
+        anchor = np.where(rated, anchor_games, 0.0)
+    a, b, outcome, weight = _expand_counts(cell)
+    run = run_elo(
+        a, b, np.array([1.0, 0.5, 0.0])[outcome], weight, start, anchor,
+        order_effect=at.order_effect * ELO_PER_LOGIT, k=k, n_orders=n_orders, max_passes=max_passes, tol=tol,
+        random_seed=cell.seed,
+    )  # fmt: skip
+    # what an item's own rating adds to its strength is taken from the Davidson fit, whose anchor weighs the same
+    held_out = run.rating - (anchored.fit.strength - anchored.held_out) * ELO_PER_LOGIT
+    calibration = calibrate_latent(cell, run.rating, anchored.ratings, held_out=held_out)
+    return CellFit(
+        latent=run.rating,
+        score=run.rating if calibration is None else calibration.apply(run.rating),
+        covariance=anchored.noise_covariance() * ELO_PER_LOGIT**2,
+        parameters={
+            "start_slope": float(slope[rated].mean()) if rated.any() else float("nan"),
+            "anchor_games": float(anchor.mean()),
+            "order_effect": at.order_effect * ELO_PER_LOGIT,
+            "passes": float(run.passes),
+            "monte_carlo_se": float(run.monte_carlo_se.max()),
+            "design_effect": anchored.design_effect,
+            "discount": anchored.discount,
+            "rating_share": anchored.rating_share() if anchor_games != 0 else 0.0,
+            "rating_components": float(anchored.ratings.n_components),
+        },
+        calibration=calibration,
+        converged=run.converged,
+        state=anchored,
+    )
+
+
+def _expand_counts(cell: Cell) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Play a row that stands for several comparisons as that many games; a fraction of a game weighs its share."""
+    games = np.maximum(np.ceil(cell.pair_weight - 1e-9), 1).astype(int)
+    if games.max() <= 1:
+        return cell.a, cell.b, cell.outcome, cell.pair_weight
+    if games.sum() > 20_000_000:
+        raise ArgumentError(
+            f"{cell.name}: counts stand for {games.sum()} games, more than the 20,000,000 that Elo plays one by one; "
+            "use fuse_davidson, which works on the counts"
+        )
+    rows = np.repeat(np.arange(len(games)), games)
+    return cell.a[rows], cell.b[rows], cell.outcome[rows], (cell.pair_weight / games)[rows]
+
+
+def elo_sensitivity(
+    study: Study,
+    *,
+    k: Sequence[float] = (8.0, 16.0, 32.0, 64.0),
+    anchor_scale: Sequence[float] = (0.0, 0.5, 1.0, 2.0),
+    max_passes: Sequence[int] = (1, 5, 50),
+    n_orders: int = 50,
+    random_seed: RandomSeed = 0,
+) -> pd.DataFrame:
+    """Compare Elo scores over its free choices with those of the defaults.
+
+    Parameters
+    ----------
+    study
+        Ratings and preferences.
+    k
+        Steps of the first pass.
+    anchor_scale
+        Factors on the mean number of anchor games of the default fit.
+    max_passes
+        Largest numbers of passes.
+    n_orders
+        Random orders of each fit.
+    random_seed
+        Seed, the same for every fit.
+
+    Returns
+    -------
+    DataFrame
+        One row per combination: ``k, anchor_games, max_passes``, and the medians over categories and dimensions of
+        ``srcc`` (rank correlation with the default fit), ``mean_difference`` and ``max_difference`` (absolute, in
+        rating units).
+    """
+    default = fuse_elo(study, interval="none", n_orders=n_orders, random_seed=random_seed)
+    games = float(default.parameters["anchor_games"].mean())
+    rows = []
+    for step, factor, passes in product(k, anchor_scale, max_passes):
+        other = fuse_elo(
+            study, interval="none", k=step, anchor_games=factor * games, max_passes=passes,
+            tol=0.5 if passes > 5 else 1e9, n_orders=n_orders, random_seed=random_seed,
+        )  # fmt: skip
+        both = default.scores.assign(other=other.scores["score"]).groupby([CATEGORY, DIMENSION], sort=False)
+        srcc = [stats.spearmanr(group["score"], group["other"]).statistic for _, group in both]
+        gaps = [(group["score"] - group["other"]).abs() for _, group in both]
+        rows.append(
+            {
+                "k": step,
+                "anchor_games": factor * games,
+                "max_passes": passes,
+                "srcc": float(np.median(srcc)),
+                "mean_difference": float(np.median([gap.mean() for gap in gaps])),
+                "max_difference": float(np.median([gap.max() for gap in gaps])),
+            }
+        )
+    return pd.DataFrame(rows)
