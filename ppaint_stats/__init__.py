@@ -23,6 +23,9 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from ppaint_stats.io import counts_to_preferences as counts_to_preferences
     from ppaint_stats.io import melt_ratings as melt_ratings
     from ppaint_stats.io import read_study as read_study
+    from ppaint_stats.plots import plot_agreement as plot_agreement
+    from ppaint_stats.plots import plot_calibration as plot_calibration
+    from ppaint_stats.plots import plot_scores as plot_scores
     from ppaint_stats.report import Report as Report
     from ppaint_stats.scale import RatingScale as RatingScale
     from ppaint_stats.simulate import Simulation as Simulation
@@ -55,6 +58,9 @@ _HOME = {
     "locally_dense_pairs": "design",
     "melt_ratings": "io",
     "plan_comparisons": "design",
+    "plot_agreement": "plots",
+    "plot_calibration": "plots",
+    "plot_scores": "plots",
     "read_study": "io",
     "simulate_study": "simulate",
 }

@@ -9,9 +9,9 @@ import pandas as pd
 from ppaint_stats.columns import CATEGORY, COUNT, DIMENSION, ITEM, ITEM_A, ITEM_B, OUTCOME, OUTCOMES
 from ppaint_stats.errors import ArgumentError, ConvergenceWarning, DataError, DisconnectedWarning, SeparationWarning
 from ppaint_stats.kernels.davidson import PairCounts, count_pairs
-from ppaint_stats.kernels.graphs import find_separation, link_components
+from ppaint_stats.kernels.graphs import find_separation, fits_order_alone, link_components
 from ppaint_stats.kernels.laplacian import EXACT_LIMIT
-from ppaint_stats.kernels.newton import MaximumLikelihood, fit_maximum_likelihood
+from ppaint_stats.kernels.newton import FLAT_VARIANCE, MaximumLikelihood, fit_maximum_likelihood
 from ppaint_stats.typing import FloatArray, IntArray
 
 
@@ -101,7 +101,8 @@ def fit_davidson(
         If a column lacks, an outcome is unknown, an item meets itself, a count is not positive, or more than one
         category or dimension is in the table.
     ArgumentError
-        If the reference does not occur, or the penalty is not positive.
+        If the reference does not occur, the penalty is not positive, or an order effect is asked for that the
+        comparisons cannot tell from the strengths (say, every pair was shown in one order only).
 
     Warns
     -----
@@ -109,9 +110,15 @@ def fit_davidson(
         If the graph falls into components: each is fitted around its own mean, nu and delta are shared.
     SeparationWarning
         If items were always or never preferred to the others: their strengths are +-inf (nan where not even that is
-        known), the rest is fitted.
+        known), the rest is fitted. Also if log nu or the order effect has no finite estimate (say, the item shown first
+        always won; or pairs know ties and wins of one side only, so that strengths and nu grow together): it is +-inf,
+        and strengths that go with it are nan.
+    ConvergenceWarning
+        If ``max_iter`` steps do not suffice.
 
-    Notes ----- With :math:`d = \lambda_A - \lambda_B + \delta`, P(A) : P(TIE) : P(B) = exp(d/2) : nu : exp(-d/2)
+    Notes
+    -----
+    With :math:`d = \lambda_A - \lambda_B + \delta`, P(A) : P(TIE) : P(B) = exp(d/2) : nu : exp(-d/2)
     (Davidson 1970; Davidson & Beaver 1977, the tie term at the geometric mean of the shifted strengths: a source that
     leaves the shift out of it has a nu larger by a factor exp(delta / 2)). Other conventions: prefmod's lambda is half
     of this one, and BradleyTerry2's ``tie.max`` gives nu = 2 exp(tie.max).
@@ -150,6 +157,11 @@ def fit_davidson(
         if (limit != 0).any():
             _warn_of_separation(items, limit)
             pairs = pairs.keep(groups[pairs.a] == groups[pairs.b])
+    if order_effect and penalty is None and len(pairs.a) and fits_order_alone(pairs.a, pairs.b, pairs.n_items):
+        raise ArgumentError(
+            "order_effect=True, but these comparisons cannot tell an effect of the first position from differences in "
+            "strength: no pair was shown in both orders; leave it out, or give a penalty="
+        )
     fit = _fit(
         pairs, groups, order_effect=order_effect, penalty=penalty, origin=origin, standard_errors=standard_errors,
         max_iter=max_iter,
@@ -157,16 +169,32 @@ def fit_davidson(
     if not fit.converged:
         warnings.warn(f"the fit did not converge in {max_iter} Newton steps", ConvergenceWarning, stacklevel=2)
     strength = fit.strength + limit
+    log_nu, delta = fit.log_nu, fit.order_effect
+    if any(fit.unbounded):
+        log_nu, delta = (
+            float(np.copysign(np.inf, value)) if flat else value
+            for value, flat in zip((log_nu, delta), fit.unbounded, strict=True)
+        )
+        lost = np.zeros(len(items), dtype=bool)
+        if penalty is None:
+            around = _fit(
+                pairs, groups, order_effect=order_effect, penalty=None, origin=None, standard_errors=True,
+                max_iter=max_iter,
+            )  # fmt: skip
+            lost = around.strength_se**2 > FLAT_VARIANCE
+            strength[lost & np.isfinite(strength)] = np.nan
+        names = [name for name, flat in zip(("log nu", "the order effect"), fit.unbounded, strict=True) if flat]
+        _warn_of_slope(items, names, lost)
     if origin is not None:
         strength = _against(strength, limit, origin, None if penalty else weak)
     se = np.where(np.isfinite(strength), fit.strength_se, np.nan)
     return DavidsonFit(
         strengths=pd.Series(strength, index=items, name="strength"),
         se=pd.Series(se, index=items, name="se"),
-        log_nu=fit.log_nu,
-        log_nu_se=fit.log_nu_se,
-        order_effect=fit.order_effect,
-        order_effect_se=fit.order_effect_se,
+        log_nu=log_nu,
+        log_nu_se=fit.log_nu_se if np.isfinite(log_nu) else float("nan"),
+        order_effect=delta,
+        order_effect_se=fit.order_effect_se if np.isfinite(delta) else float("nan"),
         loglik=fit.loglik,
         components=pd.Series(weak, index=items, name="component"),
         reference=None if reference is None else str(reference),
@@ -262,6 +290,16 @@ def _warn_of_separation(items: pd.Index, limit: FloatArray) -> None:
         "some strengths have no finite maximum-likelihood estimate: "
         + "; ".join(parts)
         + "; penalty= gives finite ones",
+        SeparationWarning,
+        stacklevel=3,
+    )
+
+
+def _warn_of_slope(items: pd.Index, names: list[str], lost: np.ndarray) -> None:
+    gone = [str(item) for item in items[lost]]
+    with_it = f"; the strengths of {len(gone)} item(s) go with it (nan): {gone[:10]}" if gone else ""
+    warnings.warn(
+        f"no finite maximum-likelihood estimate of {' and '.join(names)}: the likelihood rises for ever{with_it}",
         SeparationWarning,
         stacklevel=3,
     )

@@ -110,7 +110,7 @@ class Fusion:
                     "between_sd": np.sqrt(between),
                     "mean_sd": float(group["sd"].mean()),
                     "mean_width": float((group["upper"] - group["lower"]).mean()),
-                    "reliability": max(0.0, 1 - noise / between) if between > 0 else np.nan,
+                    "reliability": max(0.0, 1 - noise / between) if between > 0 and np.isfinite(noise) else np.nan,
                 }
             )
         return pd.DataFrame(rows)
@@ -137,9 +137,11 @@ class Fusion:
         Raises
         ------
         ArgumentError
-            If an item or dimension is unknown, or the items are never scored together.
+            If an item or dimension is unknown, the items are never scored together, or the fusion has no intervals.
         """
         rows = self.scores if category is None else self.scores[self.scores[CATEGORY] == category]
+        if self.settings["interval_kind"] == "none":
+            raise ArgumentError("probabilities need the scores' uncertainty; fuse with an interval other than 'none'")
         for name in (a, b):
             if name not in set(rows[ITEM]):
                 raise ArgumentError(

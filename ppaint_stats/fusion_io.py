@@ -4,7 +4,6 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -202,8 +201,11 @@ def _plain(column: pd.Series) -> np.ndarray:
 
 
 def _to_json(frame: pd.DataFrame) -> str:
-    return str(frame.to_json(orient="table", index=False, double_precision=15))
+    """Columns with their types; Python's JSON keeps every digit, and inf and nan."""
+    columns = {str(name): {"dtype": str(column.dtype), "values": column.tolist()} for name, column in frame.items()}
+    return json.dumps(columns)
 
 
 def _from_json(text: str) -> pd.DataFrame:
-    return pd.read_json(StringIO(text), orient="table", precise_float=True)
+    columns = json.loads(text)
+    return pd.DataFrame({name: pd.Series(part["values"], dtype=part["dtype"]) for name, part in columns.items()})

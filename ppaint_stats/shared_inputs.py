@@ -40,8 +40,11 @@ def refit_function(fusion: Fusion, **changes: object) -> Refit:
     from ppaint_stats.fuse.thurstone import fuse_thurstone
 
     methods: dict[str, tuple[Callable[..., Fusion], tuple[str, ...]]] = {
-        "davidson": (fuse_davidson, ("rating_weight", "order_effect", "discount")),
-        "elo": (fuse_elo, ("k", "anchor_games", "start_slope", "n_orders", "max_passes", "tol", "order_effect")),
+        "davidson": (fuse_davidson, ("rating_weight", "order_effect", "discount", "bend")),
+        "elo": (
+            fuse_elo,
+            ("k", "anchor_games", "start_slope", "n_orders", "max_passes", "tol", "order_effect", "bend"),
+        ),
         "thurstone": (fuse_thurstone, ()),
     }
     if fusion.method not in methods:

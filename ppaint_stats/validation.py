@@ -62,7 +62,9 @@ def compare_fusions(
     ArgumentError
         If fewer than two fusions are given, or two share no item.
 
-    Notes ----- "shared_inputs" holds Spearman correlations of the pair: ``observed``; ``permuted``, both fitted to
+    Notes
+    -----
+    "shared_inputs" holds Spearman correlations of the pair: ``observed``; ``permuted``, both fitted to
     ratings permuted over the items; ``preferences_only``, both without ratings; ``same_half`` and ``cross_half``,
     within and across disjoint halves of the raters; ``within_a`` and ``within_b``, each method with itself across
     halves; ``ratio`` = cross_half / sqrt(within_a within_b), near 1 where both measure one thing; ``shared_part`` =

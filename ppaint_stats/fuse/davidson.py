@@ -11,11 +11,20 @@ from ppaint_stats.fuse.engine import Interval, fuse_cells
 from ppaint_stats.fuse.fits import CellFit, calibrate_latent, fit_ratings_cell
 from ppaint_stats.fusion import Fusion
 from ppaint_stats.kernels.additive import AdditiveFit
-from ppaint_stats.kernels.anchored import AnchoredFit, AnchoredProblem, estimate_design_effect, fit_anchored
+from ppaint_stats.kernels.anchored import (
+    AnchoredFit,
+    AnchoredProblem,
+    estimate_design_effect,
+    find_slow_directions,
+    fit_anchored,
+)
 from ppaint_stats.study import Study
 from ppaint_stats.typing import FloatArray, Protocols, RandomSeed, Target
 
 type Discount = Literal["unshared", "all", "none"]
+
+SLOW_DIRECTIONS = 5
+"""Slowest directions of a comparison graph in which strengths are not shrunken."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +37,20 @@ class AnchoredCell:
     design_effect: float
     discount: float
     anchor_precision: FloatArray
-    held_out: FloatArray
+    prior: FloatArray
+    rating_weight: float
 
     def noise_covariance(self) -> FloatArray:
         """Covariance of the strengths given these raters: the judgments' noise, and the doubt that shrinkage leaves.
 
-        With H the Hessian, L the information of the comparisons and D their design effect, the mode solves
-        H lambda = L lambda / D + pull of the ratings: comparisons are weighed down by D, but their own noise is only L.
+        With H the Hessian, L the information of the comparisons and D their discount, the mode solves
+        H lambda = L lambda / D + pull of the ratings: comparisons are weighed down by D, but their own noise is only L;
+        likewise ratings of weight w pull with w times the variance that their information would have.
         """
-        hessian_inverse, n = self.fit.covariance, len(self.fit.strength)
-        prior = np.full(n, 1 / self.fit.parameters.strength_sd**2)
-        comparisons = np.linalg.inv(hessian_inverse) - np.diag(self.anchor_precision + prior)
-        middle = comparisons / self.discount + np.diag(self.anchor_precision + prior)
-        return np.asarray(hessian_inverse @ middle @ hessian_inverse)
+        inverse, anchor = self.fit.covariance, np.diag(self.anchor_precision)
+        comparisons = np.linalg.inv(inverse) - anchor - self.prior
+        middle = comparisons / self.discount + self.rating_weight * anchor + self.prior
+        return np.asarray(inverse @ middle @ inverse)
 
     def rating_share(self) -> float:
         """The ratings' share of the information on an item, averaged over items."""
@@ -60,8 +70,10 @@ def fit_anchored_cell(
     rating, se = ratings.item, np.nan_to_num(ratings.item_se, nan=0.0)
     centre = float(np.nanmean(rating)) if cell.has_ratings else 0.0
     weight = rating_weight if cell.uses_ratings else 0.0
+    pairs = cell.count_pairs(keep_order=order_effect)
     problem = AnchoredProblem(
-        pairs=cell.count_pairs(keep_order=order_effect),
+        pairs=pairs,
+        slow=find_slow_directions(pairs, cell.components(), count=SLOW_DIRECTIONS),
         rating=rating - centre if cell.uses_ratings else np.full(cell.n_items, np.nan),
         rating_se=se,
         rating_weight=weight,
@@ -80,11 +92,16 @@ def fit_anchored_cell(
     at = fit.parameters
     variance = at.rating_sd**2 + problem.rating_se**2
     precision = np.where(problem.rated, weight * at.slope**2 / variance, 0.0)
-    own = np.where(problem.rated, weight * at.slope * (problem.rating - at.slope * fit.strength) / variance, 0.0)
-    spread = np.diag(fit.covariance)
-    # one Newton step takes an item's own rating out of its strength (exact for a quadratic objective)
-    held_out = fit.strength - spread * own / np.maximum(1 - precision * spread, 1e-9)
-    return AnchoredCell(fit, ratings, centre, effect, problem.design_effect, precision, held_out)
+    return AnchoredCell(
+        fit=fit,
+        ratings=ratings,
+        centre=centre,
+        design_effect=effect,
+        discount=problem.design_effect,
+        anchor_precision=precision,
+        prior=problem.prior_precision(at.strength_sd),
+        rating_weight=weight,
+    )
 
 
 def share_to_discount(cell: Cell, discount: Discount) -> float:
@@ -112,6 +129,7 @@ def fuse_davidson(
     rating_weight: float = 1.0,
     order_effect: bool = True,
     discount: Discount = "unshared",
+    bend: bool = True,
     n_boot: int = 200,
     random_seed: RandomSeed = 0,
     progressbar: bool = False,
@@ -141,6 +159,8 @@ def fuse_davidson(
     discount
         Which comparisons count for less than independent ones when they are weighed against the ratings: "unshared",
         those by people who did not rate (the others' tastes are in the ratings as well); "all"; "none".
+    bend
+        Whether the map to the rating scale may bend; False is the plain sigmoid.
     n_boot
         Samples of the bootstrap.
     random_seed
@@ -176,8 +196,9 @@ def fuse_davidson(
     The log-likelihood of the comparisons is divided by 1 + q (D - 1), with D their rater-sandwich design effect and q
     the share that ``discount`` names.
 
-    The score is :math:`\mathrm{low} + (\mathrm{high} - \mathrm{low})\,\sigma((\lambda_i - m)/t)`; (m, t) are fitted to
-    pairs of a rating score and a strength in which that rating had no part.
+    The slowest directions of the comparison graph are not shrunken by :math:`\omega`: in a design that pairs
+    neighbours of a first order they carry the items' trend, of which each comparison tells little. The score is the
+    strength on the rating scale by :func:`ppaint_stats.fit_sigmoid`.
 
     Examples
     --------
@@ -203,18 +224,18 @@ def fuse_davidson(
         anchored = fit_anchored_cell(
             cell, rating_weight=rating_weight, order_effect=order_effect, discount=discount, start=state
         )
-        return _score_cell(cell, anchored)
+        return _score_cell(cell, anchored, bend=bend)
 
     return fuse_cells(
         study, fit, method="davidson", interval=interval, interval_prob=interval_prob, target=target,
         protocols=protocols, n_boot=n_boot, random_seed=random_seed, progressbar=progressbar,
-        settings={"rating_weight": rating_weight, "order_effect": order_effect, "discount": discount},
+        settings={"rating_weight": rating_weight, "order_effect": order_effect, "discount": discount, "bend": bend},
     )  # fmt: skip
 
 
-def _score_cell(cell: Cell, anchored: AnchoredCell) -> CellFit:
+def _score_cell(cell: Cell, anchored: AnchoredCell, *, bend: bool) -> CellFit:
     fit = anchored.fit
-    calibration = calibrate_latent(cell, fit.strength, anchored.ratings, held_out=anchored.held_out)
+    calibration = calibrate_latent(cell, fit.strength, anchored.ratings, bend=bend)
     at = fit.parameters
     return CellFit(
         latent=fit.strength,

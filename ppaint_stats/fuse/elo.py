@@ -1,5 +1,6 @@
 """Anchored Elo fusion."""
 
+import warnings
 from collections.abc import Sequence
 from itertools import product
 
@@ -8,12 +9,13 @@ import pandas as pd
 from scipy import stats
 
 from ppaint_stats.columns import CATEGORY, DIMENSION
-from ppaint_stats.errors import ArgumentError
+from ppaint_stats.errors import ArgumentError, PPaintWarning
 from ppaint_stats.fuse.cells import Cell
 from ppaint_stats.fuse.davidson import AnchoredCell, fit_anchored_cell
 from ppaint_stats.fuse.engine import Interval, fuse_cells
 from ppaint_stats.fuse.fits import CellFit, calibrate_latent, fit_ratings_cell
 from ppaint_stats.fusion import Fusion
+from ppaint_stats.kernels.davidson import outcome_probabilities
 from ppaint_stats.kernels.elo import ELO_PER_LOGIT, run_elo
 from ppaint_stats.study import Study
 from ppaint_stats.typing import Protocols, RandomSeed, Target
@@ -36,6 +38,7 @@ def fuse_elo(
     max_passes: int = 50,
     tol: float = 0.5,
     order_effect: bool = True,
+    bend: bool = True,
     n_boot: int = 50,
     random_seed: RandomSeed = 0,
     progressbar: bool = False,
@@ -53,17 +56,19 @@ def fuse_elo(
         Step of the first pass in Elo points; pass p uses k / (1 + p), p from 0.
     anchor_games
         Virtual draws per item and pass against a fixed opponent at the item's own start value: the weight of the
-        ratings. By default the number that gives the ratings the weight that :func:`ppaint_stats.fuse_davidson`
-        estimates: four times the discount times the precision of a strength given its rating.
+        ratings. By default the weight that :func:`ppaint_stats.fuse_davidson` estimates: four times the discount times
+        beta^2 / (tau^2 + s_i^2), the information of a rating score on its strength.
     start_slope
-        Elo points per rating unit of the start values (c). By default the slope of the expected Davidson strength on
-        the rating, in Elo points.
+        Elo points per rating unit of the start values (c). By default what a rating unit stands for in the Davidson
+        fit, 1 / beta, in Elo points.
     n_orders
         Random orders over which ratings are averaged.
     max_passes, tol
         Passes end when no mean rating moves by more than ``tol`` Elo points, or after ``max_passes``.
     order_effect
         Whether the first position gets the advantage that the Davidson fit estimates.
+    bend
+        Whether the map to the rating scale may bend; False is the plain sigmoid.
 
     Returns
     -------
@@ -76,12 +81,14 @@ def fuse_elo(
     DisconnectedGraphError
         If nothing links some items to the others.
     ArgumentError
-        If an argument is not allowed, or a weighted comparison would count for more than 1000 games.
+        If an argument is not allowed, or counts stand for more than 20,000,000 games.
 
-    Notes ----- After each comparison :math:`R_A \leftarrow R_A + K (S - E)`, :math:`R_B \leftarrow R_B - K (S - E)`
-    with :math:`E = 1/(1 + 10^{-(R_A + \delta - R_B)/400})` (Elo 1978) and S = 1, 1/2, 0 for A, TIE, B. The start
-    values and the default anchor come from the anchored Davidson fit of the same judgments: agreement of the two
-    fusions is in part agreement by construction, which :func:`ppaint_stats.compare_fusions` takes apart.
+    Notes
+    -----
+    After each comparison :math:`R_A \leftarrow R_A + K (S - E)`, :math:`R_B \leftarrow R_B - K (S - E)` with
+    :math:`E = 1/(1 + 10^{-(R_A + \delta - R_B)/400})` (Elo 1978) and S = 1, 1/2, 0 for A, TIE, B. The start values and
+    the default anchor come from the anchored Davidson fit of the same judgments: agreement of the two fusions is
+    in part agreement by construction, which :func:`ppaint_stats.compare_fusions` takes apart.
 
     Examples
     --------
@@ -105,7 +112,7 @@ def fuse_elo(
         anchored = fit_anchored_cell(cell, order_effect=order_effect, start=state)
         return _play_cell(
             cell, anchored, k=k, anchor_games=anchor_games, start_slope=start_slope, n_orders=n_orders,
-            max_passes=max_passes, tol=tol,
+            max_passes=max_passes, tol=tol, bend=bend,
         )  # fmt: skip
 
     return fuse_cells(
@@ -113,7 +120,7 @@ def fuse_elo(
         n_boot=n_boot, random_seed=random_seed, progressbar=progressbar,
         settings={
             "k": k, "anchor_games": anchor_games, "start_slope": start_slope, "n_orders": n_orders,
-            "max_passes": max_passes, "tol": tol, "order_effect": order_effect,
+            "max_passes": max_passes, "tol": tol, "order_effect": order_effect, "bend": bend,
         },
     )  # fmt: skip
 
@@ -128,21 +135,20 @@ def _play_cell(
     n_orders: int,
     max_passes: int,
     tol: float,
+    bend: bool,
 ) -> CellFit:
     at = anchored.fit.parameters
     rated = np.isfinite(anchored.ratings.item) & cell.uses_ratings
     centred = np.where(rated, anchored.ratings.item - anchored.centre, 0.0)
-    precision = anchored.anchor_precision + 1 / at.strength_sd**2
-    # regression of the strength on the rating score under the anchored model
-    slope = np.divide(
-        anchored.anchor_precision, at.slope * precision, out=np.zeros(cell.n_items), where=rated & (at.slope > 0)
-    )
-    slope = slope * ELO_PER_LOGIT if start_slope is None else np.full(cell.n_items, start_slope)
+    ties = _tie_compression(cell, anchored)
+    slope = start_slope
+    if slope is None:  # a rating score r stands for the strength r / beta
+        slope = ELO_PER_LOGIT * ties / at.slope if at.slope > 0 else 0.0
     start = BASE + slope * centred
     if not cell.uses_ratings:
         anchor = np.zeros(cell.n_items)
     elif anchor_games is None:
-        anchor = 4 * anchored.discount * precision
+        anchor = 4 * anchored.discount * anchored.anchor_precision / ties
     else:
         anchor = np.where(rated, anchor_games, 0.0)
     a, b, outcome, weight = _expand_counts(cell)
@@ -151,17 +157,16 @@ def _play_cell(
         order_effect=at.order_effect * ELO_PER_LOGIT, k=k, n_orders=n_orders, max_passes=max_passes, tol=tol,
         random_seed=cell.seed,
     )  # fmt: skip
-    # what an item's own rating adds to its strength is taken from the Davidson fit, whose anchor weighs the same
-    held_out = run.rating - (anchored.fit.strength - anchored.held_out) * ELO_PER_LOGIT
-    calibration = calibrate_latent(cell, run.rating, anchored.ratings, held_out=held_out)
+    calibration = calibrate_latent(cell, run.rating, anchored.ratings, bend=bend)
     return CellFit(
         latent=run.rating,
         score=run.rating if calibration is None else calibration.apply(run.rating),
-        covariance=anchored.noise_covariance() * ELO_PER_LOGIT**2,
+        covariance=anchored.noise_covariance() * (ELO_PER_LOGIT * ties) ** 2,
         parameters={
-            "start_slope": float(slope[rated].mean()) if rated.any() else float("nan"),
+            "start_slope": slope if rated.any() else float("nan"),
             "anchor_games": float(anchor.mean()),
             "order_effect": at.order_effect * ELO_PER_LOGIT,
+            "tie_compression": ties,
             "passes": float(run.passes),
             "monte_carlo_se": float(run.monte_carlo_se.max()),
             "design_effect": anchored.design_effect,
@@ -173,6 +178,18 @@ def _play_cell(
         converged=run.converged,
         state=anchored,
     )
+
+
+def _tie_compression(cell: Cell, anchored: AnchoredCell) -> float:
+    """Ratio of Elo's differences to Davidson's: with ties as half a win, expectations rise more slowly.
+
+    The slope of the logit of the expected score on the difference of strengths, over the cell's comparisons.
+    """
+    strength = anchored.fit.strength
+    d = strength[cell.a] - strength[cell.b]
+    p_a, p_tie, p_b = outcome_probabilities(d, anchored.fit.parameters.log_nu)
+    total = float(cell.pair_weight @ d**2)
+    return float(cell.pair_weight @ (np.log((p_a + p_tie / 2) / (p_b + p_tie / 2)) * d)) / total if total > 0 else 1.0
 
 
 def _expand_counts(cell: Cell) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -218,18 +235,20 @@ def elo_sensitivity(
     Returns
     -------
     DataFrame
-        One row per combination: ``k, anchor_games, max_passes``, and the medians over categories and dimensions of
-        ``srcc`` (rank correlation with the default fit), ``mean_difference`` and ``max_difference`` (absolute, in
-        rating units).
+        One row per combination: ``k, anchor_games, max_passes, converged``, and the medians over categories and
+        dimensions of ``srcc`` (rank correlation with the default fit), ``mean_difference`` and ``max_difference``
+        (absolute, in rating units).
     """
     default = fuse_elo(study, interval="none", n_orders=n_orders, random_seed=random_seed)
     games = float(default.parameters["anchor_games"].mean())
     rows = []
     for step, factor, passes in product(k, anchor_scale, max_passes):
-        other = fuse_elo(
-            study, interval="none", k=step, anchor_games=factor * games, max_passes=passes,
-            tol=0.5 if passes > 5 else 1e9, n_orders=n_orders, random_seed=random_seed,
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PPaintWarning)  # no anchor and few passes are tried on purpose
+            other = fuse_elo(
+                study, interval="none", k=step, anchor_games=factor * games, max_passes=passes, n_orders=n_orders,
+                random_seed=random_seed,
+            )  # fmt: skip
         both = default.scores.assign(other=other.scores["score"]).groupby([CATEGORY, DIMENSION], sort=False)
         srcc = [stats.spearmanr(group["score"], group["other"]).statistic for _, group in both]
         gaps = [(group["score"] - group["other"]).abs() for _, group in both]
@@ -238,6 +257,7 @@ def elo_sensitivity(
                 "k": step,
                 "anchor_games": factor * games,
                 "max_passes": passes,
+                "converged": other.converged,
                 "srcc": float(np.median(srcc)),
                 "mean_difference": float(np.median([gap.mean() for gap in gaps])),
                 "max_difference": float(np.median([gap.max() for gap in gaps])),

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from ppaint_stats import __version__
 from ppaint_stats.calibrate import resample_anchors
@@ -21,7 +22,7 @@ from ppaint_stats.errors import (
 )
 from ppaint_stats.fuse.cells import Cell, build_cells
 from ppaint_stats.fuse.fits import CellFit
-from ppaint_stats.fuse.intervals import Fitter, bootstrap, curvature, explain_no_jackknife, jackknife, list_panels
+from ppaint_stats.fuse.intervals import Fitter, bootstrap, curvature, explain_no_jackknife, jackknife
 from ppaint_stats.fusion import Fusion
 from ppaint_stats.seeds import split_seed
 from ppaint_stats.spread import Spread
@@ -55,22 +56,26 @@ def fuse_cells(
     for cell in cells:
         check_connected(cell)
     kind = choose_interval(interval, target, cells)
-    fits = [fit(cell, None) for cell in cells]
+    with threadpool_limits(
+        1, "blas"
+    ):  # thousands of small systems: threads would spend their time waiting for each other
+        fits = [fit(cell, None) for cell in cells]
     warn_of_fits(cells, fits)
 
     def transform(_: Cell, scores: FloatArray) -> FloatArray:
         return scores - scores.mean(axis=-1, keepdims=True) if target == "relative" else scores
 
     influence: dict[int, FloatArray] = {}
-    if kind == "jackknife":
-        spread, influence = jackknife(cells, fits, fit, transform, progressbar=progressbar)
-    elif kind == "bootstrap":
-        spread = bootstrap(cells, fits, fit, transform, n_boot=n_boot, seed=interval_seed, progressbar=progressbar)
-    elif kind == "hessian":
-        spread = curvature(cells, fits, transform, seed=interval_seed)
-    else:
-        score = np.concatenate([f.score for f in fits])
-        spread = Spread(deviations=np.full((1, len(score)), np.nan), dof=np.ones(len(score)))
+    with threadpool_limits(1, "blas"):
+        if kind == "jackknife":
+            spread, influence = jackknife(cells, fits, fit, transform, progressbar=progressbar)
+        elif kind == "bootstrap":
+            spread = bootstrap(cells, fits, fit, transform, n_boot=n_boot, seed=interval_seed, progressbar=progressbar)
+        elif kind == "hessian":
+            spread = curvature(cells, fits, transform, seed=interval_seed)
+        else:
+            n = sum(cell.n_items for cell in cells)
+            spread = Spread(deviations=np.full((1, n), np.nan), dof=np.ones(n))
     calibrated = all(f.calibration is not None or cell.has_ratings for cell, f in zip(cells, fits, strict=True))
     scores = tabulate_scores(
         cells, [transform(c, f.score) for c, f in zip(cells, fits, strict=True)], [f.latent for f in fits], spread,
@@ -119,7 +124,7 @@ def check_options(study: Study, *, interval: str, interval_prob: float, target: 
 
 def choose_interval(interval: Interval, target: Target, cells: list[Cell]) -> str:
     """Choose the kind of interval, and say so where it is not the one that a reader would expect."""
-    obstacle = explain_no_jackknife(list_panels(cells))
+    obstacle = explain_no_jackknife(cells)
     if interval in {"jackknife", "bootstrap"} and obstacle:
         raise ArgumentError(
             f"interval={interval!r} needs to leave out or reweight raters, but {obstacle}; use 'hessian'"
@@ -268,13 +273,14 @@ def tabulate_calibration(cells: list[Cell], fits: list[CellFit], seed: np.random
                 DIMENSION: cell.dimension,
                 "midpoint": c.midpoint,
                 "width": c.width,
+                "bend": c.bend,
                 "rmse": c.rmse,
                 "n_anchors": c.n_anchors,
                 "anchor_sd": moved,
                 "at_bound": c.at_bound,
             }
         )
-    columns = [CATEGORY, DIMENSION, "midpoint", "width", "rmse", "n_anchors", "anchor_sd", "at_bound"]
+    columns = [CATEGORY, DIMENSION, "midpoint", "width", "bend", "rmse", "n_anchors", "anchor_sd", "at_bound"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -44,28 +44,13 @@ class CellFit:
 
 
 def calibrate_latent(
-    cell: Cell, latent: FloatArray, ratings: AdditiveFit, *, held_out: FloatArray | None = None
+    cell: Cell, latent: FloatArray, ratings: AdditiveFit, *, bend: bool = True
 ) -> SigmoidCalibration | None:
-    """Fit the map from latent scores to a cell's rating scores; None without ratings.
-
-    Parameters
-    ----------
-    cell
-        The cell.
-    latent
-        Latent scores, shape (items,).
-    ratings
-        Its additive fit.
-    held_out
-        Latent scores in which each item's own ratings had no part, where they differ from ``latent``. A score that was
-        pulled towards an item's rating agrees with it too well, and a map fitted to such pairs is too steep.
-    """
+    """Fit the map from latent scores to a cell's rating scores; None without ratings."""
     if not cell.has_ratings:
         return None
     weight = np.bincount(cell.rated, weights=cell.rating_weight, minlength=cell.n_items)
-    return fit_sigmoid(
-        latent if held_out is None else held_out, ratings.item, low=cell.low, high=cell.high, weight=weight
-    )
+    return fit_sigmoid(latent, ratings.item, low=cell.low, high=cell.high, weight=weight, bend=bend)
 
 
 def fit_ratings_cell(cell: Cell, *, shrink: bool) -> CellFit:

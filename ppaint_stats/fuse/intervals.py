@@ -50,13 +50,32 @@ def list_panels(cells: list[Cell]) -> list[RaterPanel]:
     return panels
 
 
-def explain_no_jackknife(panels: list[RaterPanel]) -> str | None:
+def list_strata(cell: Cell, panel: RaterPanel) -> list[list[int]]:
+    """Strata of the raters who judged a cell: a rater without a judgment in it is no replicate of its scores."""
+    present = set(np.union1d(*cell.raters()).tolist())
+    strata = [[rater for rater in stratum if rater in present] for stratum in panel.strata]
+    strata = [stratum for stratum in strata if stratum]
+    return [sorted(present)] if any(len(stratum) < 2 for stratum in strata) else strata
+
+
+def explain_no_jackknife(cells: list[Cell]) -> str | None:
     """Say why raters cannot be left out one at a time; None if they can."""
-    for panel in panels:
+    for panel in list_panels(cells):
         if panel.anonymous:
             return f"category {panel.category!r} has comparisons whose rater is not recorded"
         if len(panel.raters) < 2:
             return f"category {panel.category!r} has {len(panel.raters)} rater, and 2 are needed"
+    for cell in cells:
+        rated, compared = cell.raters()
+        if len(np.union1d(rated, compared)) < 2:
+            return f"{cell.name} was judged by one rater alone, and 2 are needed"
+        if cell.has_ratings and len(rated) == 1:  # a lone rater of ratings beside others who compare
+            return f"{cell.name} has ratings by one rater alone, and without them no score is on the rating scale"
+        if not len(compared):
+            by_item = [set(cell.rating_rater[cell.rated == i].tolist()) for i in range(cell.n_items)]
+            single = [item for item, raters in zip(cell.items, by_item, strict=True) if len(raters) < 2]
+            if single:
+                return f"{cell.name} has {len(single)} items judged by one rater alone, {single[:10]}"
     return None
 
 
@@ -98,7 +117,7 @@ def jackknife(
     deviations, dof = np.zeros_like(without), np.zeros(len(full))
     for i, cell in enumerate(cells):
         rows = slice(offsets[i], offsets[i + 1])
-        for stratum in panels[cell.category].strata:
+        for stratum in list_strata(cell, panels[cell.category]):
             index, size = [row_of[r] for r in stratum], len(stratum)
             block = without[index, rows]
             deviations[index, rows] = np.sqrt((size - 1) / size) * (block - block.mean(axis=0))
@@ -128,6 +147,7 @@ def bootstrap(
     rngs = [np.random.default_rng(child) for child in split_seed(seed, n_boot)]
     for k, rng in track(enumerate(rngs), total=n_boot, description="bootstrap", progressbar=progressbar):
         rater_weight = rng.exponential(size=cells[0].n_raters)
+        rater_weight /= rater_weight.mean()
         item_weight: dict[str, dict[str, float]] = {}
         scores = []
         for cell, start in zip(cells, fits, strict=True):

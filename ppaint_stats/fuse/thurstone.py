@@ -43,7 +43,9 @@ def fuse_thurstone(
     ArgumentError
         If an argument is not allowed or the interval cannot be had.
 
-    Notes ----- Comparisons are binomial with :math:`P(A) = \Phi((q_A - q_B)/(\sqrt2\sigma))`, ratings normal with mean
+    Notes
+    -----
+    Comparisons are binomial with :math:`P(A) = \Phi((q_A - q_B)/(\sqrt2\sigma))`, ratings normal with mean
     :math:`a q_i + b` and standard deviation :math:`a c \sigma`. The method knows no ties, no raters, no limits of the
     scale: a tie counts as half a win each, severities and tastes are noise, and scores are cut at the ends of the
     scale. a > 0 always, so that ratings stay in the fit.

@@ -40,6 +40,10 @@ def fit_additive(
     n_items, n_raters
         Numbers of codes; a code that does not occur gets nan.
     """
+    if not len(rating):
+        return AdditiveFit(
+            np.full(n_items, np.nan), np.full(n_items, np.nan), np.full(n_raters, np.nan), float("nan"), 0
+        )
     used, code = np.unique(rater, return_inverse=True)
     n_used = len(used)
     # one weight per (item, rater): repeats add up, their mean counts

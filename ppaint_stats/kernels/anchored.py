@@ -22,6 +22,12 @@ from ppaint_stats.typing import FloatArray, IntArray
 
 LOG_2PI = float(np.log(2 * np.pi))
 
+SLOW_SD = 30.0
+"""Prior sd of a slow direction: the sum over items that it stands for is far smaller in any study."""
+
+SLOW_ITEMS = 10
+"""Items that a component of the comparison graph needs for each of its slow directions."""
+
 
 @dataclass(frozen=True)
 class AnchoredParameters:
@@ -66,6 +72,9 @@ class AnchoredProblem:
         Divides the log-likelihood of the comparisons.
     order_effect
         Whether delta is estimated.
+    slow
+        Orthonormal directions, shape (items, k), in which strengths are not shrunken by omega but have the wide
+        prior sd :data:`SLOW_SD`; see :func:`find_slow_directions`.
     """
 
     pairs: PairCounts
@@ -74,6 +83,17 @@ class AnchoredProblem:
     rating_weight: float = 1.0
     design_effect: float = 1.0
     order_effect: bool = True
+    slow: FloatArray | None = None
+
+    @property
+    def directions(self) -> FloatArray:
+        """``slow``, with no column where there is none."""
+        return np.zeros((self.pairs.n_items, 0)) if self.slow is None else self.slow
+
+    def prior_precision(self, strength_sd: float) -> FloatArray:
+        """Precision matrix of the strengths' prior, shape (items, items)."""
+        outer = self.directions @ self.directions.T
+        return np.asarray((np.eye(len(outer)) - outer) / strength_sd**2 + outer / SLOW_SD**2)
 
     @property
     def rated(self) -> np.ndarray:
@@ -90,6 +110,7 @@ class _Laplace:
         pairs = problem.pairs
         self._flat = np.concatenate([pairs.a * self.n + pairs.b, pairs.b * self.n + pairs.a])
         self._flat = np.concatenate([self._flat, pairs.a * (self.n + 1), pairs.b * (self.n + 1)])
+        self.slow = problem.directions
         self.weight = np.where(problem.rated, problem.rating_weight, 0.0)
         self.r = np.where(problem.rated, problem.rating, 0.0)
         self.s2 = np.where(problem.rated, problem.rating_se, 1.0) ** 2
@@ -102,13 +123,13 @@ class _Laplace:
         value = self.objective(at, strength, terms) - log_det / 2 + self.n * LOG_2PI / 2
         c, w, pairs = 1 / self.problem.design_effect, self.weight, self.problem.pairs
         tau2, omega2 = at.rating_sd**2, at.strength_sd**2
-        diagonal = np.diag(inverse)
+        diagonal, slow = np.diag(inverse), self.slow.T @ strength
         along = diagonal[pairs.a] + diagonal[pairs.b] - 2 * inverse[pairs.a, pairs.b]
         explicit = np.array(
             [
                 (w * miss * strength / v).sum(),
                 (w * (miss**2 / v - 1) / v).sum() * tau2,
-                (strength**2).sum() / omega2 - self.n,
+                (strength @ strength - slow @ slow) / omega2 - (self.n - len(slow)),
                 c * terms.score_nu.sum(),
                 c * terms.score_d.sum(),
             ]
@@ -117,7 +138,7 @@ class _Laplace:
             [
                 (diagonal * 2 * w * at.slope / v).sum(),
                 -(diagonal * 2 * w * at.slope**2 / v**2).sum() * tau2,
-                -2 * diagonal.sum() / omega2,
+                -2 * (diagonal.sum() - (self.slow * (inverse @ self.slow)).sum()) / omega2,
                 c * (terms.third_nu * along).sum(),
                 c * (terms.third * along).sum(),
             ]
@@ -126,7 +147,7 @@ class _Laplace:
             [
                 w * (self.r - 2 * at.slope * strength) / v,
                 -2 * w * at.slope * miss / v**2 * tau2,
-                2 * strength / omega2,
+                2 * (strength - self.slow @ slow) / omega2,
                 -c * scatter_pairs(pairs, terms.info_dn),
                 -c * scatter_pairs(pairs, terms.info_dd),
             ]
@@ -138,13 +159,15 @@ class _Laplace:
         """Newton's method for the strengths; returns them with the inverse Hessian and its log-determinant."""
         c, w, pairs = 1 / self.problem.design_effect, self.weight, self.problem.pairs
         v = at.rating_sd**2 + self.s2
-        precision = w * at.slope**2 / v + 1 / at.strength_sd**2
+        prior = self.problem.prior_precision(at.strength_sd)
+        anchor = w * at.slope**2 / v
         strength = self.mode
         terms = self.terms(at, strength)
         value = self.objective(at, strength, terms)
         for _ in range(100):
-            gradient = c * scatter_pairs(pairs, terms.score_d) + w * at.slope * self.r / v - precision * strength
-            factor = self.factorise(c * terms.info_dd, precision)
+            gradient = c * scatter_pairs(pairs, terms.score_d) + w * at.slope * self.r / v
+            gradient -= anchor * strength + prior @ strength
+            factor = self.factorise(c * terms.info_dd, anchor, prior)
             move = lapack.dpotrs(factor, gradient, lower=1)[0]
             decrement = float(gradient @ move)
             if decrement < 1e-14:
@@ -159,7 +182,7 @@ class _Laplace:
                 size /= 2
             strength, value = trial, next_value
         self.mode = strength
-        factor = self.factorise(c * terms.info_dd, precision)
+        factor = self.factorise(c * terms.info_dd, anchor, prior)
         lower = lapack.dpotri(factor, lower=1)[0]
         inverse = np.tril(lower) + np.tril(lower, -1).T
         return strength, terms, inverse, 2 * float(np.log(np.diag(factor)).sum())
@@ -170,7 +193,10 @@ class _Laplace:
 
     def objective(self, at: AnchoredParameters, strength: FloatArray, terms: PairTerms) -> float:
         """Log joint density of data and strengths."""
-        prior = -self.n * (np.log(at.strength_sd) + LOG_2PI / 2) - (strength**2).sum() / (2 * at.strength_sd**2)
+        slow = self.slow.T @ strength
+        fast = strength @ strength - slow @ slow
+        prior = -(self.n - len(slow)) * np.log(at.strength_sd) - fast / (2 * at.strength_sd**2)
+        prior -= len(slow) * np.log(SLOW_SD) + slow @ slow / (2 * SLOW_SD**2) + self.n * LOG_2PI / 2
         return float(terms.loglik / self.problem.design_effect + self.rating_loglik(at, strength) + prior)
 
     def rating_loglik(self, at: AnchoredParameters, strength: FloatArray) -> float:
@@ -178,10 +204,10 @@ class _Laplace:
         miss = self.r - at.slope * strength
         return float(-(self.weight * (miss**2 / v + np.log(v) + LOG_2PI)).sum() / 2)
 
-    def factorise(self, edge: FloatArray, diagonal: FloatArray) -> FloatArray:
+    def factorise(self, edge: FloatArray, diagonal: FloatArray, prior: FloatArray) -> FloatArray:
         weights = np.concatenate([-edge, -edge, edge, edge])
         flat = np.bincount(self._flat, weights=weights, minlength=self.n * self.n).astype(float, copy=False)
-        dense = flat.reshape(self.n, self.n)
+        dense = flat.reshape(self.n, self.n) + prior
         dense[np.diag_indices(self.n)] += diagonal
         return np.asarray(lapack.dpotrf(dense.T, lower=1, overwrite_a=1)[0])
 
@@ -204,7 +230,7 @@ def fit_anchored(
     at0 = np.array(
         [
             first.slope,
-            np.log(max(first.rating_sd, 1e-300)),
+            np.log(max(first.rating_sd, spread / 5)),  # at tau = 0 the slope by log tau is 0: a start there stays there
             np.log(first.strength_sd),
             first.log_nu if ties else 0.0,
             first.order_effect if problem.order_effect else 0.0,
@@ -232,6 +258,30 @@ def fit_anchored(
     found = minimize(negative, x0, jac=True, method="L-BFGS-B", bounds=limits,
                      options={"maxiter": 200, "ftol": 1e-10, "gtol": 1e-5})  # fmt: skip
     return _finish(laplace, unpack(found.x), converged=bool(found.success))
+
+
+def find_slow_directions(pairs: PairCounts, component: IntArray, *, count: int) -> FloatArray:
+    """Find the directions that a comparison graph informs least, shape (items, directions).
+
+    In a locally dense design each item meets its neighbours in a first order, so that the strengths rise along the
+    graph's slowest eigenvectors: these carry the trend, and are no random draw among all directions. A common variance
+    would shrink just them, since comparisons tell so little of each. They are the ``count`` slowest eigenvectors
+    of the graph's Laplacian beside the constant one, in each component that has :data:`SLOW_ITEMS` items for each.
+    """
+    n = pairs.n_items
+    laplacian = np.zeros((n, n))
+    np.add.at(laplacian, (pairs.a, pairs.b), -pairs.total)
+    laplacian += laplacian.T
+    laplacian[np.diag_indices(n)] -= laplacian.sum(axis=1)
+    found = []
+    for group in np.flatnonzero(np.bincount(component) >= SLOW_ITEMS):
+        members = np.flatnonzero(component == group)
+        keep = min(count, len(members) // SLOW_ITEMS)
+        vectors = np.linalg.eigh(laplacian[np.ix_(members, members)])[1][:, 1 : keep + 1]
+        column = np.zeros((n, keep))
+        column[members] = vectors
+        found.append(column)
+    return np.concatenate(found, axis=1) if found else np.zeros((n, 0))
 
 
 def estimate_design_effect(

@@ -106,6 +106,7 @@ def _shuffle(n: int, seeds: np.ndarray) -> np.ndarray:  # pragma: no cover - com
 def _play(a, b, score, weight, start, per_game, order_effect, k, orders, ratings):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """One pass over every order, in place."""
     rate = np.log(10.0) / 400.0
+    most = 4.0 / rate  # a larger step of the virtual draws would overshoot the start value, and swing ever wider
     for run in numba.prange(len(orders)):
         rating = ratings[run]
         for step in range(orders.shape[1]):
@@ -113,7 +114,7 @@ def _play(a, b, score, weight, start, per_game, order_effect, k, orders, ratings
             i, j = a[game], b[game]
             gain = k * weight[game]
             surprise = score[game] - 1.0 / (1.0 + np.exp(-rate * (rating[i] + order_effect - rating[j])))
-            pull_i = per_game[i] * (0.5 - 1.0 / (1.0 + np.exp(-rate * (rating[i] - start[i]))))
-            pull_j = per_game[j] * (0.5 - 1.0 / (1.0 + np.exp(-rate * (rating[j] - start[j]))))
-            rating[i] += gain * (surprise + pull_i)
-            rating[j] += gain * (pull_j - surprise)
+            pull_i = min(gain * per_game[i], most) * (0.5 - 1.0 / (1.0 + np.exp(-rate * (rating[i] - start[i]))))
+            pull_j = min(gain * per_game[j], most) * (0.5 - 1.0 / (1.0 + np.exp(-rate * (rating[j] - start[j]))))
+            rating[i] += gain * surprise + pull_i
+            rating[j] += pull_j - gain * surprise

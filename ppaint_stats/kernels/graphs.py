@@ -53,3 +53,25 @@ def find_separation(pairs: PairCounts, weak: IntArray) -> Separation:
         outside = members[~inside[members]]
         limit[outside] = np.where(below[outside], -np.inf, np.where(above[outside], np.inf, np.nan))
     return Separation(strong, limit)
+
+
+def fits_order_alone(a: IntArray, b: IntArray, n: int) -> bool:
+    """Whether strengths can imitate an advantage of the first position: some vector has x[a] - x[b] = 1 on every edge.
+
+    Then an order effect is not determined by the comparisons, as where no pair was shown in both orders and no cycle of
+    pairs tells.
+    """
+    edges = len(a)
+    forward = sp.coo_matrix((np.ones(edges), (a, b)), shape=(n, n)).tocsr()
+    if forward.multiply(forward.T).nnz:  # one pair in both orders is enough to tell
+        return False
+    graph = (forward + forward.T).tocsr()
+    component = link_components(a, b, n)
+    level = np.zeros(n)
+    for root in np.unique(component, return_index=True)[1]:
+        order, before = breadth_first_order(graph, root, directed=False)
+        parent = before[order[1:]]
+        step = np.where(np.asarray(forward[order[1:], parent]).ravel() > 0, 1.0, -1.0)
+        for node, above, up in zip(order[1:].tolist(), parent.tolist(), step.tolist(), strict=True):
+            level[node] = level[above] + up
+    return bool((level[a] - level[b] == 1).all())

@@ -69,7 +69,7 @@ class Laplacian:
             If a column has not converged after ``max_iter`` iterations.
         """
         inverse_degree = 1 / np.maximum(self.degree, np.finfo(float).tiny)[:, None]
-        residual = self.centre(rhs)
+        residual = np.array(self.centre(rhs))  # a copy: it is updated in place
         x = np.zeros_like(residual)
         goal = rtol * np.linalg.norm(residual, axis=0)
         z = self.centre(residual * inverse_degree)

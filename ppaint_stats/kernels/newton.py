@@ -13,10 +13,17 @@ from ppaint_stats.kernels.davidson import PairCounts, PairTerms, pair_terms, sca
 from ppaint_stats.kernels.laplacian import Laplacian
 from ppaint_stats.typing import FloatArray, IntArray
 
+FLAT_VARIANCE = 1e6
+"""Variance of log nu or of the order effect beyond which the likelihood has no maximum but rises for ever: where Newton
+stops on such a slope the information is below its tolerance, and a single judgment already carries far more."""
+
 
 @dataclass(frozen=True)
 class MaximumLikelihood:
-    """Maximum of the (penalised) likelihood; standard errors of ``strength`` are against ``reference`` if given."""
+    """Maximum of the (penalised) likelihood; standard errors of ``strength`` are against ``reference`` if given.
+
+    ``unbounded`` says of log nu and of the order effect whether the likelihood rises for ever along them.
+    """
 
     strength: FloatArray
     strength_se: FloatArray
@@ -27,6 +34,7 @@ class MaximumLikelihood:
     loglik: float
     iterations: int
     converged: bool
+    unbounded: tuple[bool, bool] = (False, False)
 
 
 def fit_maximum_likelihood(
@@ -66,6 +74,7 @@ def fit_maximum_likelihood(
     terms = border.terms(strength, extra)
     value = terms.loglik
     converged, iteration = False, 0
+    unbounded = np.zeros(2, dtype=bool)
     while iteration < max_iter and not converged:
         iteration += 1
         graph.set_weights(terms.info_dd)
@@ -76,7 +85,9 @@ def fit_maximum_likelihood(
         move_extra = np.zeros(2)
         if border.free.any():
             schur = corner - columns.T @ solved[:, 1:]
-            move_extra[border.free] = np.linalg.solve(schur, slope - columns.T @ solved[:, 0])
+            covariance = np.linalg.inv(schur)
+            move_extra[border.free] = covariance @ (slope - columns.T @ solved[:, 0])
+            unbounded[border.free] = np.diag(covariance) > FLAT_VARIANCE
         move = solved[:, 0] - solved[:, 1:] @ move_extra[border.free]
         decrement = float(gradient @ move + slope @ move_extra[border.free])
         converged, size = decrement < tol, 1.0
@@ -102,6 +113,7 @@ def fit_maximum_likelihood(
         loglik=terms.loglik,
         iterations=iteration,
         converged=converged,
+        unbounded=(bool(unbounded[0]), bool(unbounded[1])),
     )
 
 
