@@ -1,0 +1,56 @@
+"""The examples run as a person would run them, on real data."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+
+
+def run(script, *words, env=ENVIRONMENT):
+    command = [sys.executable, str(EXAMPLES / script), *map(str, words)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, env=env)
+
+
+def test_voices_are_fused_with_intervals(data_dir, tmp_path):
+    done = run("fuse_voices.py", "--data", data_dir, "--out", tmp_path / "scores.csv")
+    assert done.returncode == 0, done.stderr
+    assert "1 of 195 rows left out" in done.stderr
+    assert "13.3% of the comparisons" in done.stdout
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert len(scores) == 15
+    assert scores["score"].between(scores["lower"], scores["upper"]).all()
+    ranked = scores.sort_values("score")["item"].tolist()
+    assert set(ranked[-2:]) == {"malabo", "rotterdam"}
+    assert "kigali" in ranked[:2]
+
+
+def test_disconnected_triples_are_refused_alone_and_linked_by_ratings(data_dir, tmp_path):
+    done = run("fuse_rankme.py", "--data", data_dir, "--interval", "none", "--out", tmp_path / "scores.csv")
+    assert done.returncode == 0, done.stderr
+    assert "refused" in done.stdout
+    assert "100 components" in done.stdout
+    assert "rating_share" in done.stdout
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert scores.groupby("dimension").size().tolist() == [300, 300, 300]
+    assert scores["score"].between(1, 6).all()
+
+
+@pytest.mark.parametrize("script", ["fuse_voices.py", "fuse_rankme.py"])
+def test_without_data_an_example_says_where_they_come_from(script):
+    done = run(script, env={name: value for name, value in ENVIRONMENT.items() if name != "PPAINT_DATA"})
+    assert done.returncode == 1
+    assert "--data" in done.stderr
+    assert "github.com" in done.stderr
+
+
+def test_examples_are_short():
+    scripts = sorted(EXAMPLES.glob("*.py"))
+    assert scripts
+    for script in scripts:
+        assert len(script.read_text(encoding="utf-8").splitlines()) < 100, script.name
