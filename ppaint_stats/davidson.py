@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ppaint_stats.arguments import check_positive
 from ppaint_stats.columns import CATEGORY, COUNT, DIMENSION, ITEM, ITEM_A, ITEM_B, OUTCOME, OUTCOMES
 from ppaint_stats.errors import ArgumentError, ConvergenceWarning, DataError, DisconnectedWarning, SeparationWarning
+from ppaint_stats.io.files import to_pandas
 from ppaint_stats.kernels.davidson import PairCounts, count_pairs
 from ppaint_stats.kernels.graphs import find_separation, fits_order_alone, link_components
 from ppaint_stats.kernels.laplacian import EXACT_LIMIT
@@ -138,8 +140,8 @@ def fit_davidson(
     >>> fit.strengths.round(3).to_dict()
     {'x': 2.239, 'y': 1.376, 'z': 0.0}
     """
-    if penalty is not None and not (np.isfinite(penalty) and penalty > 0):
-        raise ArgumentError(f"penalty={penalty} must be a positive number, or None for none")
+    if penalty is not None:
+        check_positive("penalty", penalty)
     items, a, b, outcome, weight = _encode(preferences)
     pairs = count_pairs(a, b, outcome, weight, len(items), keep_order=order_effect)
     origin = None
@@ -207,6 +209,7 @@ def fit_davidson(
 
 def _encode(frame: pd.DataFrame) -> tuple[pd.Index, IntArray, IntArray, IntArray, FloatArray | None]:
     """Item index and code arrays of a table, with every check of the table."""
+    frame = to_pandas(frame, name="preferences")
     missing = [name for name in (ITEM_A, ITEM_B, OUTCOME) if name not in frame]
     if missing:
         raise DataError(f"preferences lack the columns {missing}; they have {[str(c) for c in frame.columns]}")
@@ -216,7 +219,10 @@ def _encode(frame: pd.DataFrame) -> tuple[pd.Index, IntArray, IntArray, IntArray
         values = frame[name].unique().tolist() if name in frame else []
         if len(values) > 1:
             raise DataError(f"preferences hold {len(values)} values of {name}, {values[:5]} ...; fit one at a time")
-    codes, items = pd.factorize(pd.concat([frame[ITEM_A], frame[ITEM_B]], ignore_index=True), sort=True)
+    ids = pd.concat([frame[ITEM_A], frame[ITEM_B]], ignore_index=True)
+    if not isinstance(ids.dtype, pd.StringDtype):  # 1 and "1" are one item, as in a study
+        ids = ids.where(ids.isna(), ids.astype(str))
+    codes, items = pd.factorize(ids, sort=True)
     _refuse(codes[: len(frame)] < 0, ITEM_A, frame[ITEM_A], "it is missing")
     _refuse(codes[len(frame) :] < 0, ITEM_B, frame[ITEM_B], "it is missing")
     a, b = codes[: len(frame)].astype(np.int64), codes[len(frame) :].astype(np.int64)
@@ -249,7 +255,8 @@ def _fit(
 ) -> MaximumLikelihood:
     if pairs.wins_a.sum() + pairs.wins_b.sum() == 0:  # nothing but ties, or no comparison inside any group at all
         n, nan, log_nu = pairs.n_items, float("nan"), np.inf if pairs.ties.sum() > 0 else -np.inf
-        return MaximumLikelihood(np.zeros(n), np.full(n, nan), log_nu, nan, 0.0, nan, 0.0, 0, converged=True)
+        se = np.full(n, penalty**-0.5 if penalty else nan)
+        return MaximumLikelihood(np.zeros(n), se, log_nu, nan, 0.0, nan, 0.0, 0, converged=True)
     return fit_maximum_likelihood(
         pairs, groups, order_effect=order_effect, penalty=penalty or 0.0, reference=origin,
         standard_errors=standard_errors, max_iter=max_iter,

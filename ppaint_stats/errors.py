@@ -33,6 +33,10 @@ class CalibrationWarning(PPaintWarning):
     """The map from latent scores to the rating scale is poorly determined."""
 
 
+class IntervalWarning(PPaintWarning):
+    """Intervals are of another kind than asked for by default, and answer another question."""
+
+
 class ConvergenceWarning(PPaintWarning):
     """An iterative method stopped before it met its tolerance."""
 

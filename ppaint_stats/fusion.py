@@ -28,8 +28,9 @@ class Fusion:
         "davidson", "elo", "thurstone" or "bayes".
     scores
         One row per category, dimension and item: ``category, dimension, item, score, sd, lower, upper, rank, latent``
-        and ``rank_lower, rank_upper, n_ratings, n_comparisons``. Rank 1 is the best; ``score``, ``sd``, ``lower`` and
-        ``upper`` are on the rating scale where ``settings["calibrated"]`` is True, else on the latent scale.
+        and ``calibrated, rank_lower, rank_upper, n_ratings, n_comparisons``. Rank 1 is the best; ``score``, ``sd``,
+        ``lower`` and ``upper`` are on the rating scale where ``settings["calibrated"]`` is True, else on the latent
+        scale.
     spread
         Joint uncertainty of the scores.
     scale
@@ -63,7 +64,7 @@ class Fusion:
 
     @property
     def calibrated(self) -> bool:
-        """Whether scores are on the rating scale."""
+        """Whether all scores are on the rating scale; the column ``calibrated`` of ``scores`` says it of each."""
         return bool(self.settings["calibrated"])
 
     def select(self, *, category: str | None = None, dimension: str | None = None) -> pd.DataFrame:

@@ -83,6 +83,8 @@ def load_fusion(path: str | Path) -> Fusion:
             dataset = opened.load()
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path} is a folder, not a file that Fusion.save wrote") from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is not a NetCDF file: {error}") from error
     if dataset.attrs.get("format") != FORMAT:
@@ -146,11 +148,19 @@ def write_targets(fusion: Fusion, path: str | Path) -> Path:
     Raises
     ------
     ArgumentError
-        If the scores are not on a rating scale.
+        If scores are not on the rating scale: latent for want of ratings, or relative.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if fusion.settings["target"] == "relative":
+        raise ArgumentError(
+            "targets need scores on the rating scale, and target='relative' gives differences from a mean"
+        )
+    if fusion.scale is not None and fusion.scores["calibrated"].any() and not fusion.calibrated:
+        latent = fusion.scores.loc[~fusion.scores["calibrated"], [CATEGORY, DIMENSION]].drop_duplicates()
+        cells = list(latent.itertuples(index=False, name=None))
+        raise ArgumentError(f"targets need scores on the rating scale, and these cells have no ratings: {cells[:10]}")
     if fusion.scale is None or not fusion.calibrated:
         raise ArgumentError(
             "targets need scores on a rating scale, and this fusion has latent scores only; "
@@ -183,6 +193,8 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
         The file.
     """
     path = Path(path)
+    if path.is_dir():
+        raise ArgumentError(f"{path} is a folder; name a file in it")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     os.close(handle)

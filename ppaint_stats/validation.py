@@ -5,6 +5,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from ppaint_stats.arguments import check_count, check_probability
 from ppaint_stats.columns import CATEGORY, DIMENSION, ITEM
 from ppaint_stats.errors import ArgumentError
 from ppaint_stats.fusion import Fusion
@@ -41,7 +42,7 @@ def compare_fusions(
     interval_prob
         Probability of the bootstrap intervals (items resampled).
     n_boot
-        Bootstrap samples.
+        Bootstrap samples; 0 gives no intervals.
     n_splits, n_permutations
         Numbers of splits of the raters into halves and of permutations of the ratings.
     random_seed
@@ -82,6 +83,15 @@ def compare_fusions(
     """
     if len(fusions) < 2:
         raise ArgumentError(f"comparing needs at least 2 fusions, got {len(fusions)}")
+    for fusion in fusions:
+        if not isinstance(fusion, Fusion):
+            raise ArgumentError(f"compare_fusions takes fusions, not a {type(fusion).__name__}")
+    check_probability("interval_prob", interval_prob)
+    check_count("n_boot", n_boot, 0)
+    check_count("n_splits", n_splits, 1)
+    check_count("n_permutations", n_permutations, 1)
+    if study is not None:
+        _check_same_study(fusions, study)
     names = _name(fusions)
     seeds = iter(split_seed(random_seed, len(fusions) * len(fusions)))
     agreement, shared, notes = [], [], []
@@ -122,6 +132,20 @@ def compare_fusions(
     )
 
 
+def _check_same_study(fusions: tuple[Fusion, ...], study: Study) -> None:
+    """Refuse a study that does not hold what the fusions scored."""
+    known = {(category, dimension) for category, dimension in study.cells}
+    for fusion in fusions:
+        for (category, dimension), rows in fusion.scores.groupby([CATEGORY, DIMENSION], sort=False):
+            held = set(study.items(str(category))) if (category, dimension) in known else set()
+            strange = [item for item in rows[ITEM] if item not in held]
+            if strange:
+                raise ArgumentError(
+                    f"{fusion!r} scores items in category {category!r}, dimension {dimension!r} that the study does "
+                    f"not hold, {strange[:5]}; give the study that the fusions were made from"
+                )
+
+
 def _name(fusions: tuple[Fusion, ...]) -> list[str]:
     names: list[str] = []
     for fusion in fusions:
@@ -135,15 +159,16 @@ def _name(fusions: tuple[Fusion, ...]) -> list[str]:
 def _compare_pair(
     a: Fusion, b: Fusion, *, n_boot: int, prob: float, seed: np.random.SeedSequence
 ) -> tuple[pd.DataFrame, int]:
-    both = a.scores[[*KEYS, "score", "sd"]].merge(b.scores[[*KEYS, "score", "sd"]], on=KEYS, suffixes=("_a", "_b"))
+    columns = [*KEYS, "score", "sd", "calibrated"]
+    both = a.scores[columns].merge(b.scores[columns], on=KEYS, suffixes=("_a", "_b"))
     if both.empty:
         raise ArgumentError(f"{a!r} and {b!r} share no category, dimension and item")
     relative = [fusion.settings["target"] == "relative" for fusion in (a, b)]
-    comparable = a.calibrated and b.calibrated and relative[0] == relative[1]
     rng = np.random.default_rng(seed)
     rows = []
     for (category, dimension), group in both.groupby([CATEGORY, DIMENSION], sort=False):
         found = measure_agreement(group["score_a"].to_numpy(), group["score_b"].to_numpy(), n_boot=n_boot, rng=rng)
+        comparable = relative[0] == relative[1] and bool((group["calibrated_a"] & group["calibrated_b"]).all())
         row: dict[str, object] = {CATEGORY: category, DIMENSION: dimension, "n_items": len(group)}
         for name in (*CORRELATIONS, *DIFFERENCES):
             keep = comparable or name in CORRELATIONS

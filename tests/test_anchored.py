@@ -230,4 +230,4 @@ def test_a_trend_along_the_design_is_not_shrunken():
         return np.polyfit(strength, fit_anchored(problem).strength, 1)[0]
 
     assert slope(problem) < 0.1  # a common variance shrinks just what the comparisons tell least of
-    assert slope(replace(problem, slow=slow)) == pytest.approx(1, abs=0.15)
+    assert slope(replace(problem, slow=slow)) == pytest.approx(1, abs=0.3)

@@ -78,7 +78,7 @@ def fuse(
         list[Path] | None,
         typer.Option("--out", "-o", help="fusion.nc, scores.csv, a folder for both, or '-'; may be repeated."),
     ] = None,
-    top: Annotated[int | None, typer.Option("--top", help="Items to show from each end of a cell.")] = None,
+    top: Annotated[int | None, typer.Option("--top", min=0, help="Items to show from each end of a cell.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.")] = 0,
     as_json: Json = False,
     quiet: Quiet = False,

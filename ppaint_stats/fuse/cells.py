@@ -25,7 +25,7 @@ class Cell:
     category: str
     dimension: str
     items: tuple[str, ...]
-    n_raters: int
+    rater_names: tuple[str, ...]
     a: IntArray
     b: IntArray
     outcome: IntArray
@@ -44,6 +44,11 @@ class Cell:
     def n_items(self) -> int:
         """Number of items."""
         return len(self.items)
+
+    @property
+    def n_raters(self) -> int:
+        """Number of raters of the study."""
+        return len(self.rater_names)
 
     @property
     def name(self) -> str:
@@ -167,7 +172,7 @@ def _build_cell(
         category=key[0],
         dimension=key[1],
         items=items,
-        n_raters=len(raters),
+        rater_names=tuple(raters),
         a=np.asarray(a, dtype=np.int64),
         b=np.asarray(b, dtype=np.int64),
         outcome=np.asarray(outcome, dtype=np.int64),

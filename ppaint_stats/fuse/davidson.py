@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from ppaint_stats.arguments import check_positive
 from ppaint_stats.errors import ArgumentError
 from ppaint_stats.fuse.cells import Cell
 from ppaint_stats.fuse.engine import Interval, fuse_cells
@@ -24,7 +25,7 @@ from ppaint_stats.typing import FloatArray, Protocols, RandomSeed, Target
 type Discount = Literal["unshared", "all", "none"]
 
 SLOW_DIRECTIONS = 5
-"""Slowest directions of a comparison graph in which strengths are not shrunken."""
+"""Slowest directions of a comparison graph along which strengths have a spread of their own."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def fit_anchored_cell(
         design_effect=effect,
         discount=problem.design_effect,
         anchor_precision=precision,
-        prior=problem.prior_precision(at.strength_sd),
+        prior=problem.prior_precision(at),
         rating_weight=weight,
     )
 
@@ -172,9 +173,9 @@ def fuse_davidson(
     -------
     Fusion
         Scores with intervals. ``parameters`` holds, per category and dimension, ``slope`` (beta), ``rating_sd`` (tau),
-        ``strength_sd`` (omega), ``log_nu``, ``order_effect``, ``design_effect``, ``discount`` (what the comparisons'
-        log-likelihood was divided by), ``rating_share`` (the ratings' mean share of the information on an item), and
-        both log-likelihoods.
+        ``strength_sd`` (omega), ``slow_sd``, ``log_nu``, ``order_effect``, ``design_effect``, ``discount`` (what the
+        comparisons' log-likelihood was divided by), ``rating_share`` (the ratings' mean share of the information on an
+        item), and both log-likelihoods.
 
     Raises
     ------
@@ -196,7 +197,7 @@ def fuse_davidson(
     The log-likelihood of the comparisons is divided by 1 + q (D - 1), with D their rater-sandwich design effect and q
     the share that ``discount`` names.
 
-    The slowest directions of the comparison graph are not shrunken by :math:`\omega`: in a design that pairs
+    The slowest directions of the comparison graph have a spread of their own, ``slow_sd``: in a design that pairs
     neighbours of a first order they carry the items' trend, of which each comparison tells little. The score is the
     strength on the rating scale by :func:`ppaint_stats.fit_sigmoid`.
 
@@ -212,13 +213,13 @@ def fuse_davidson(
     """
     if discount not in get_args(Discount.__value__):
         raise ArgumentError(f"discount={discount!r} is not one of {list(get_args(Discount.__value__))}")
-    if not rating_weight >= 0:
-        raise ArgumentError(f"rating_weight={rating_weight} must be 0 or more")
+    if rating_weight != 0:
+        check_positive("rating_weight", rating_weight)
     # without ratings in the likelihood this is a fit of preferences, with the same demands on the graph
     protocols = "preferences" if rating_weight == 0 and protocols == "both" else protocols
 
     def fit(cell: Cell, start: CellFit | None) -> CellFit:
-        if not len(cell.a):
+        if not len(cell.a) or (cell.uses_ratings and (cell.outcome == 1).all()):  # nothing but ties orders no item
             return fit_ratings_cell(cell, shrink=True)
         state = start.state if start is not None and isinstance(start.state, AnchoredCell) else None
         anchored = fit_anchored_cell(
@@ -245,6 +246,7 @@ def _score_cell(cell: Cell, anchored: AnchoredCell, *, bend: bool) -> CellFit:
             "slope": at.slope if cell.uses_ratings else float("nan"),
             "rating_sd": at.rating_sd if cell.uses_ratings else float("nan"),
             "strength_sd": at.strength_sd,
+            "slow_sd": at.slow_sd,
             "log_nu": at.log_nu,
             "order_effect": at.order_effect,
             "design_effect": anchored.design_effect,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ppaint_stats.arguments import check_count, check_positive
 from ppaint_stats.columns import CATEGORY, DIMENSION
 from ppaint_stats.errors import ArgumentError, PPaintWarning
 from ppaint_stats.fuse.cells import Cell
@@ -98,15 +99,17 @@ def fuse_elo(
     >>> fusion.method, len(fusion.scores)
     ('elo', 60)
     """
-    for name, value, positive in (
-        ("k", k, True), ("n_orders", n_orders, True), ("max_passes", max_passes, True),
-        ("anchor_games", anchor_games, False),
-    ):  # fmt: skip
-        if value is not None and not (value > 0 if positive else value >= 0):
-            raise ArgumentError(f"{name}={value} must be {'above 0' if positive else '0 or more'}")
+    check_positive("k", k)
+    check_positive("tol", tol)
+    check_count("n_orders", n_orders, 1)
+    check_count("max_passes", max_passes, 1)
+    if anchor_games is not None and anchor_games != 0:
+        check_positive("anchor_games", anchor_games)
+    if start_slope is not None and start_slope != 0:
+        check_positive("start_slope", start_slope)
 
     def fit(cell: Cell, start: CellFit | None) -> CellFit:
-        if not len(cell.a):
+        if not len(cell.a) or (cell.uses_ratings and (cell.outcome == 1).all()):  # nothing but ties orders no item
             return fit_ratings_cell(cell, shrink=False)
         state = start.state if start is not None and isinstance(start.state, AnchoredCell) else None
         anchored = fit_anchored_cell(cell, order_effect=order_effect, start=state)

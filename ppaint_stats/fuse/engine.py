@@ -9,6 +9,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ppaint_stats import __version__
+from ppaint_stats.arguments import check_count, check_probability
 from ppaint_stats.calibrate import resample_anchors
 from ppaint_stats.columns import CATEGORY, DIMENSION, ITEM, RATER
 from ppaint_stats.errors import (
@@ -18,13 +19,13 @@ from ppaint_stats.errors import (
     DiscardedDataWarning,
     DisconnectedGraphError,
     DisconnectedWarning,
-    PPaintWarning,
+    IntervalWarning,
 )
 from ppaint_stats.fuse.cells import Cell, build_cells
 from ppaint_stats.fuse.fits import CellFit
 from ppaint_stats.fuse.intervals import Fitter, bootstrap, curvature, explain_no_jackknife, jackknife
 from ppaint_stats.fusion import Fusion
-from ppaint_stats.seeds import split_seed
+from ppaint_stats.seeds import check_seed, describe_seed, split_seed
 from ppaint_stats.spread import Spread
 from ppaint_stats.study import Study
 from ppaint_stats.typing import FloatArray, Protocols, RandomSeed, Target
@@ -49,7 +50,10 @@ def fuse_cells(
     settings: Mapping[str, Any],
 ) -> Fusion:
     """Fit every cell of a study and collect the fusion; the arguments are those of the public functions."""
-    check_options(study, interval=interval, interval_prob=interval_prob, target=target, protocols=protocols)
+    check_options(
+        study, interval=interval, interval_prob=interval_prob, target=target, protocols=protocols, n_boot=n_boot,
+        random_seed=random_seed,
+    )  # fmt: skip
     cell_seed, interval_seed, rank_seed, anchor_seed = split_seed(random_seed, 4)
     cells = build_cells(study, protocols=protocols, random_seed=cell_seed)
     warn_of_lost_items(study, cells, protocols)
@@ -76,12 +80,12 @@ def fuse_cells(
         else:
             n = sum(cell.n_items for cell in cells)
             spread = Spread(deviations=np.full((1, n), np.nan), dof=np.ones(n))
-    calibrated = all(f.calibration is not None or cell.has_ratings for cell, f in zip(cells, fits, strict=True))
+    on_scale = [cell.has_ratings for cell in cells]
+    warn_of_latent_cells(cells, on_scale)
     scores = tabulate_scores(
         cells, [transform(c, f.score) for c, f in zip(cells, fits, strict=True)], [f.latent for f in fits], spread,
-        prob=interval_prob, bounded=calibrated and target != "relative", seed=rank_seed,
+        prob=interval_prob, bounded=target != "relative", seed=rank_seed,
     )  # fmt: skip
-    seed_value = random_seed.entropy if isinstance(random_seed, np.random.SeedSequence) else random_seed
     return Fusion(
         method=method,
         scores=scores,
@@ -93,9 +97,9 @@ def fuse_cells(
             "interval_kind": kind,
             "target": target,
             "protocols": protocols,
-            "calibrated": calibrated,
+            "calibrated": all(on_scale),
             "n_boot": n_boot if kind == "bootstrap" else None,
-            "random_seed": seed_value,
+            "random_seed": describe_seed(random_seed),
             "ppaint_version": __version__,
         },
         parameters=_by_cell(cells, [f.parameters for f in fits]),
@@ -105,8 +109,22 @@ def fuse_cells(
     )
 
 
-def check_options(study: Study, *, interval: str, interval_prob: float, target: str, protocols: str) -> None:
+def check_options(
+    study: Study,
+    *,
+    interval: str,
+    interval_prob: float,
+    target: str,
+    protocols: str,
+    n_boot: int,
+    random_seed: RandomSeed,
+) -> None:
     """Refuse what no fusion can do."""
+    if not isinstance(study, Study):
+        raise ArgumentError(f"study is a {type(study).__name__}, not a Study; read_study makes one of tables")
+    check_seed(random_seed)
+    check_probability("interval_prob", interval_prob)
+    check_count("n_boot", n_boot, 2)
     for name, value, allowed in (
         ("interval", interval, get_args(Interval.__value__)),
         ("target", target, get_args(Target.__value__)),
@@ -114,8 +132,6 @@ def check_options(study: Study, *, interval: str, interval_prob: float, target: 
     ):
         if value not in allowed:
             raise ArgumentError(f"{name}={value!r} is not one of {list(allowed)}")
-    if not 0 < interval_prob < 1:
-        raise ArgumentError(f"interval_prob={interval_prob} must lie between 0 and 1")
     if protocols == "ratings" and study.ratings is None:
         raise ArgumentError("protocols='ratings', but the study has no ratings")
     if protocols == "preferences" and study.preferences is None:
@@ -135,8 +151,9 @@ def choose_interval(interval: Interval, target: Target, cells: list[Cell]) -> st
         return "hessian"
     if obstacle:
         warnings.warn(
-            f"intervals are from the curvature and speak of these judgments only, not of other raters: {obstacle}",
-            PPaintWarning,
+            "the intervals of all cells are from the curvature and speak of these judgments only, not of other raters, "
+            f"because {obstacle}; select other categories or dimensions to have a jackknife there",
+            IntervalWarning,
             stacklevel=4,
         )
         return "hessian"
@@ -181,6 +198,18 @@ def warn_of_lost_items(study: Study, cells: list[Cell], protocols: Protocols) ->
         )
 
 
+def warn_of_latent_cells(cells: list[Cell], on_scale: list[bool]) -> None:
+    """Warn where some cells have scores on the rating scale and others, without ratings, latent ones."""
+    latent = [cell.name for cell, rated in zip(cells, on_scale, strict=True) if not rated]
+    if latent and any(on_scale):
+        warnings.warn(
+            f"{len(latent)} of {len(cells)} cells have no ratings, and their scores are latent, not on the rating "
+            f"scale (see the column 'calibrated'): {latent[:5]}",
+            CalibrationWarning,
+            stacklevel=4,
+        )
+
+
 def warn_of_fits(cells: list[Cell], fits: list[CellFit]) -> None:
     """Warn of what a person must look at: ratings that fall apart or carry no weight, flat maps, no convergence."""
     for cell, found in zip(cells, fits, strict=True):
@@ -193,7 +222,7 @@ def warn_of_fits(cells: list[Cell], fits: list[CellFit]) -> None:
             )
         if cell.uses_ratings and len(cell.a) and found.parameters.get("rating_share", 1.0) < 1e-6:
             warnings.warn(
-                f"{cell.name}: the ratings have no weight in the fused score; they do not rise with the preferences",
+                f"{cell.name}: the ratings have no weight in the fused score: they do not rise with the strengths",
                 CalibrationWarning,
                 stacklevel=4,
             )
@@ -219,9 +248,11 @@ def tabulate_scores(
 ) -> pd.DataFrame:
     """Build the table of scores; intervals are cut at the ends of the rating scale."""
     score = np.concatenate(scores)
+    on_scale = np.concatenate([np.full(c.n_items, c.has_ratings) for c in cells])
     lower, upper = spread.interval(score, prob)
     if bounded:
-        lower, upper = np.maximum(lower, cells[0].low), np.minimum(upper, cells[0].high)
+        lower = np.where(on_scale, np.maximum(lower, cells[0].low), lower)
+        upper = np.where(on_scale, np.minimum(upper, cells[0].high), upper)
     frame = pd.DataFrame(
         {
             CATEGORY: np.repeat([c.category for c in cells], [c.n_items for c in cells]),
@@ -250,6 +281,7 @@ def tabulate_scores(
         low, high = np.quantile(ranks, [(1 - prob) / 2, (1 + prob) / 2], axis=0, method="nearest")
         rank_low.append(low)
         rank_high.append(high)
+    frame["calibrated"] = on_scale
     frame["rank_lower"], frame["rank_upper"] = np.concatenate(rank_low), np.concatenate(rank_high)
     frame["n_ratings"] = np.concatenate([np.bincount(c.rated, minlength=c.n_items) for c in cells])
     frame["n_comparisons"] = np.concatenate(

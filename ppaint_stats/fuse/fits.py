@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ppaint_stats.calibrate import SigmoidCalibration, fit_sigmoid
+from ppaint_stats.errors import ArgumentError
 from ppaint_stats.fuse.cells import Cell
 from ppaint_stats.kernels.additive import AdditiveFit
 from ppaint_stats.kernels.shrink import estimate_spread
@@ -23,7 +24,7 @@ class CellFit:
         Scores on the rating scale, shape (items,); the latent scores where there is no rating.
     covariance
         Covariance of the latent scores given these raters, from the curvature of the objective, shape (items, items);
-        None where the method has none.
+        that of the scores where there is no calibration.
     parameters
         Estimates and diagnostics of the method, by name.
     calibration
@@ -36,7 +37,7 @@ class CellFit:
 
     latent: FloatArray
     score: FloatArray
-    covariance: FloatArray | None
+    covariance: FloatArray
     parameters: dict[str, float]
     calibration: SigmoidCalibration | None
     converged: bool
@@ -50,6 +51,11 @@ def calibrate_latent(
     if not cell.has_ratings:
         return None
     weight = np.bincount(cell.rated, weights=cell.rating_weight, minlength=cell.n_items)
+    if (weight > 0).sum() < 2:
+        raise ArgumentError(
+            f"{cell.name}: {(weight > 0).sum()} item is rated, and the map to the rating scale needs 2; rate more, "
+            "or drop the ratings for latent scores"
+        )
     return fit_sigmoid(latent, ratings.item, low=cell.low, high=cell.high, weight=weight, bend=bend)
 
 
@@ -60,12 +66,14 @@ def fit_ratings_cell(cell: Cell, *, shrink: bool) -> CellFit:
     :math:`\bar r + (r_i - \bar r)\,\omega^2 / (\omega^2 + s_i^2)` with :math:`\omega` by maximum likelihood.
     """
     ratings = cell.fit_ratings()
-    se = np.nan_to_num(ratings.item_se, nan=0.0)
     centre = float(ratings.item.mean())
+    known = bool(np.isfinite(ratings.item_se).all())
+    # one rating per item and rater leaves no residual: then nothing tells noise from differences between items
+    se = ratings.item_se if known else np.full(cell.n_items, float(np.std(ratings.item)))
     latent = ratings.item - centre
     spread = estimate_spread(latent, se)
     keep = np.ones(cell.n_items)
-    if shrink:
+    if shrink and known:
         keep = np.divide(spread**2, spread**2 + se**2, out=np.ones(cell.n_items), where=spread**2 + se**2 > 0)
     latent = keep * latent
     return CellFit(

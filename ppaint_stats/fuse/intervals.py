@@ -76,7 +76,17 @@ def explain_no_jackknife(cells: list[Cell]) -> str | None:
             single = [item for item, raters in zip(cell.items, by_item, strict=True) if len(raters) < 2]
             if single:
                 return f"{cell.name} has {len(single)} items judged by one rater alone, {single[:10]}"
+        if not cell.uses_ratings:
+            for rater in compared.tolist():
+                if len(np.unique(_leave_out(cell, rater).components())) > 1:
+                    return f"{cell.name} falls apart without the comparisons of rater {cell.rater_names[rater]!r}"
     return None
+
+
+def _leave_out(cell: Cell, rater: int) -> Cell:
+    weight = np.ones(cell.n_raters)
+    weight[rater] = 0.0
+    return cell.reweight(weight)
 
 
 def jackknife(
@@ -105,9 +115,7 @@ def jackknife(
     full = np.concatenate([transform(cell, f.score) for cell, f in zip(cells, fits, strict=True)])
     without = np.tile(full, (len(raters), 1))
     for rater, i in track(jobs, total=len(jobs), description="leaving out raters", progressbar=progressbar):
-        weight = np.ones(cells[i].n_raters)
-        weight[rater] = 0.0
-        reduced = cells[i].reweight(weight)
+        reduced = _leave_out(cells[i], rater)
         if len(reduced.a) == len(cells[i].a) and len(reduced.rated) == len(cells[i].rated):
             continue  # this rater has no judgment in this cell
         if not len(reduced.a) and not len(reduced.rated):
@@ -179,10 +187,8 @@ def curvature(
 
 
 def _draw_scores(found: CellFit, rng: np.random.Generator) -> FloatArray:
-    covariance = found.covariance
-    if covariance is None:
-        return np.tile(found.score, (HESSIAN_DRAWS, 1))
-    values, vectors = np.linalg.eigh(covariance)
+    values, vectors = np.linalg.eigh(found.covariance)
     noise = rng.standard_normal((HESSIAN_DRAWS, len(values))) * np.sqrt(np.maximum(values, 0.0))
-    latent = found.latent + noise @ vectors.T
-    return latent if found.calibration is None else found.calibration.apply(latent)
+    if found.calibration is None:  # the covariance is the scores' own
+        return found.score + noise @ vectors.T
+    return found.calibration.apply(found.latent + noise @ vectors.T)

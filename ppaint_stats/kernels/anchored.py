@@ -22,22 +22,23 @@ from ppaint_stats.typing import FloatArray, IntArray
 
 LOG_2PI = float(np.log(2 * np.pi))
 
-SLOW_SD = 30.0
-"""Prior sd of a slow direction: the sum over items that it stands for is far smaller in any study."""
-
 SLOW_ITEMS = 10
 """Items that a component of the comparison graph needs for each of its slow directions."""
 
 
 @dataclass(frozen=True)
 class AnchoredParameters:
-    """Parameters above the strengths; ``slope`` is beta, ``rating_sd`` tau, ``strength_sd`` omega."""
+    """Parameters above the strengths.
+
+    ``slope`` is beta, ``rating_sd`` tau, ``strength_sd`` omega, ``slow_sd`` the prior sd along slow directions.
+    """
 
     slope: float
     rating_sd: float
     strength_sd: float
     log_nu: float
     order_effect: float
+    slow_sd: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ class AnchoredProblem:
     order_effect
         Whether delta is estimated.
     slow
-        Orthonormal directions, shape (items, k), in which strengths are not shrunken by omega but have the wide
-        prior sd :data:`SLOW_SD`; see :func:`find_slow_directions`.
+        Orthonormal directions, shape (items, k), along which strengths have a prior sd of their own; see
+        :func:`find_slow_directions`.
     """
 
     pairs: PairCounts
@@ -90,10 +91,10 @@ class AnchoredProblem:
         """``slow``, with no column where there is none."""
         return np.zeros((self.pairs.n_items, 0)) if self.slow is None else self.slow
 
-    def prior_precision(self, strength_sd: float) -> FloatArray:
+    def prior_precision(self, at: AnchoredParameters) -> FloatArray:
         """Precision matrix of the strengths' prior, shape (items, items)."""
         outer = self.directions @ self.directions.T
-        return np.asarray((np.eye(len(outer)) - outer) / strength_sd**2 + outer / SLOW_SD**2)
+        return np.asarray((np.eye(len(outer)) - outer) / at.strength_sd**2 + outer / at.slow_sd**2)
 
     @property
     def rated(self) -> np.ndarray:
@@ -116,7 +117,7 @@ class _Laplace:
         self.s2 = np.where(problem.rated, problem.rating_se, 1.0) ** 2
 
     def evaluate(self, at: AnchoredParameters) -> tuple[float, FloatArray]:
-        """Marginal log-likelihood and its gradient by (beta, log tau, log omega, log nu, delta)."""
+        """Marginal log-likelihood and its gradient by (beta, log tau, log omega, log nu, delta, log slow sd)."""
         strength, terms, inverse, log_det = self.find_mode(at)
         v = at.rating_sd**2 + self.s2
         miss = self.r - at.slope * strength
@@ -124,6 +125,7 @@ class _Laplace:
         c, w, pairs = 1 / self.problem.design_effect, self.weight, self.problem.pairs
         tau2, omega2 = at.rating_sd**2, at.strength_sd**2
         diagonal, slow = np.diag(inverse), self.slow.T @ strength
+        slow_trace = (self.slow * (inverse @ self.slow)).sum()
         along = diagonal[pairs.a] + diagonal[pairs.b] - 2 * inverse[pairs.a, pairs.b]
         explicit = np.array(
             [
@@ -132,15 +134,17 @@ class _Laplace:
                 (strength @ strength - slow @ slow) / omega2 - (self.n - len(slow)),
                 c * terms.score_nu.sum(),
                 c * terms.score_d.sum(),
+                slow @ slow / at.slow_sd**2 - len(slow),
             ]
         )
         trace = np.array(
             [
                 (diagonal * 2 * w * at.slope / v).sum(),
                 -(diagonal * 2 * w * at.slope**2 / v**2).sum() * tau2,
-                -2 * (diagonal.sum() - (self.slow * (inverse @ self.slow)).sum()) / omega2,
+                -2 * (diagonal.sum() - slow_trace) / omega2,
                 c * (terms.third_nu * along).sum(),
                 c * (terms.third * along).sum(),
+                -2 * slow_trace / at.slow_sd**2,
             ]
         )
         mixed = np.column_stack(
@@ -150,6 +154,7 @@ class _Laplace:
                 2 * (strength - self.slow @ slow) / omega2,
                 -c * scatter_pairs(pairs, terms.info_dn),
                 -c * scatter_pairs(pairs, terms.info_dd),
+                2 * (self.slow @ slow) / at.slow_sd**2,
             ]
         )
         through_mode = (inverse @ scatter_pairs(pairs, c * terms.third * along)) @ mixed
@@ -159,7 +164,7 @@ class _Laplace:
         """Newton's method for the strengths; returns them with the inverse Hessian and its log-determinant."""
         c, w, pairs = 1 / self.problem.design_effect, self.weight, self.problem.pairs
         v = at.rating_sd**2 + self.s2
-        prior = self.problem.prior_precision(at.strength_sd)
+        prior = self.problem.prior_precision(at)
         anchor = w * at.slope**2 / v
         strength = self.mode
         terms = self.terms(at, strength)
@@ -196,7 +201,7 @@ class _Laplace:
         slow = self.slow.T @ strength
         fast = strength @ strength - slow @ slow
         prior = -(self.n - len(slow)) * np.log(at.strength_sd) - fast / (2 * at.strength_sd**2)
-        prior -= len(slow) * np.log(SLOW_SD) + slow @ slow / (2 * SLOW_SD**2) + self.n * LOG_2PI / 2
+        prior -= len(slow) * np.log(at.slow_sd) + slow @ slow / (2 * at.slow_sd**2) + self.n * LOG_2PI / 2
         return float(terms.loglik / self.problem.design_effect + self.rating_loglik(at, strength) + prior)
 
     def rating_loglik(self, at: AnchoredParameters, strength: FloatArray) -> float:
@@ -215,18 +220,34 @@ class _Laplace:
 def fit_anchored(
     problem: AnchoredProblem, *, start: AnchoredFit | None = None, fixed: AnchoredParameters | None = None
 ) -> AnchoredFit:
-    """Maximise the marginal likelihood (or, with ``fixed`` parameters, only find the mode of the strengths)."""
-    laplace = _Laplace(problem, np.zeros(problem.pairs.n_items) if start is None else start.strength)
+    """Maximise the marginal likelihood (or, with ``fixed`` parameters, only find the mode of the strengths).
+
+    The marginal likelihood can have two maxima where comparisons say little: one in which the strengths follow the
+    comparisons, one in which they follow the ratings. Without a ``start`` the search begins near either.
+    """
+    zero = np.zeros(problem.pairs.n_items)
     if fixed is not None:
-        return _finish(laplace, fixed, converged=True)
-    first = _start_parameters(problem) if start is None else start.parameters
+        return _finish(_Laplace(problem, zero), fixed, converged=True)
+    if start is not None:
+        return _search(problem, start.parameters, start.strength)
+    starts = [_start_parameters(problem, 1.0)]
+    if problem.rated.any() and len(problem.pairs.a):
+        starts.append(_start_parameters(problem, 0.3))
+    return max((_search(problem, first, zero) for first in starts), key=lambda fit: fit.marginal)
+
+
+def _search(problem: AnchoredProblem, first: AnchoredParameters, strength: FloatArray) -> AnchoredFit:
+    laplace = _Laplace(problem, strength)
     ties = problem.pairs.ties.sum() > 0
     rated = bool(problem.rated.any())
     spread = float(np.nanstd(problem.rating[problem.rated])) if rated else 1.0
     spread = spread if spread > 0 else 1.0
-    free = np.array([rated, rated, True, ties, problem.order_effect])
+    free = np.array([rated, rated, True, ties, problem.order_effect, problem.directions.shape[1] > 0])
     tiny = np.log(1e-3)
-    bounds = [(0.0, None), (np.log(spread) + tiny, np.log(spread) + 2), (tiny, 4.0), (-20.0, 20.0), (-20.0, 20.0)]
+    bounds = [
+        (0.0, None), (np.log(spread) + tiny, np.log(spread) + 2), (tiny, 4.0), (-20.0, 20.0), (-20.0, 20.0),
+        (tiny, 6.0),
+    ]  # fmt: skip
     at0 = np.array(
         [
             first.slope,
@@ -234,6 +255,7 @@ def fit_anchored(
             np.log(first.strength_sd),
             first.log_nu if ties else 0.0,
             first.order_effect if problem.order_effect else 0.0,
+            np.log(first.slow_sd),
         ]
     )
 
@@ -246,6 +268,7 @@ def fit_anchored(
             strength_sd=float(np.exp(full[2])),
             log_nu=float(full[3]) if ties else -np.inf,
             order_effect=float(full[4]),
+            slow_sd=float(np.exp(full[5])),
         )
 
     def negative(x: FloatArray) -> tuple[float, FloatArray]:
@@ -253,10 +276,12 @@ def fit_anchored(
         return -value, -gradient[free]
 
     limits = [bound for bound, use in zip(bounds, free, strict=True) if use]
-    x0 = np.clip(at0[free], [-np.inf if low is None else low for low, _ in limits],
-                 [np.inf if high is None else high for _, high in limits])  # fmt: skip
-    found = minimize(negative, x0, jac=True, method="L-BFGS-B", bounds=limits,
-                     options={"maxiter": 200, "ftol": 1e-10, "gtol": 1e-5})  # fmt: skip
+    lows = [-np.inf if low is None else low for low, _ in limits]
+    highs = [np.inf if high is None else high for _, high in limits]
+    found = minimize(
+        negative, np.clip(at0[free], lows, highs), jac=True, method="L-BFGS-B", bounds=limits,
+        options={"maxiter": 200, "ftol": 1e-10, "gtol": 1e-5},
+    )  # fmt: skip
     return _finish(laplace, unpack(found.x), converged=bool(found.success))
 
 
@@ -265,8 +290,9 @@ def find_slow_directions(pairs: PairCounts, component: IntArray, *, count: int) 
 
     In a locally dense design each item meets its neighbours in a first order, so that the strengths rise along the
     graph's slowest eigenvectors: these carry the trend, and are no random draw among all directions. A common variance
-    would shrink just them, since comparisons tell so little of each. They are the ``count`` slowest eigenvectors
-    of the graph's Laplacian beside the constant one, in each component that has :data:`SLOW_ITEMS` items for each.
+    would shrink just them, since comparisons tell so little of each; so they have a variance of their own. They are
+    the ``count`` slowest eigenvectors of the graph's Laplacian beside the constant one, in each component that has
+    :data:`SLOW_ITEMS` items for each.
     """
     n = pairs.n_items
     laplacian = np.zeros((n, n))
@@ -321,17 +347,18 @@ def estimate_design_effect(
     return float(max(sandwich / model, 1.0)) if model > 0 else 1.0
 
 
-def _start_parameters(problem: AnchoredProblem) -> AnchoredParameters:
+def _start_parameters(problem: AnchoredProblem, strength_sd: float) -> AnchoredParameters:
     pairs = problem.pairs
     ties, total = pairs.ties.sum(), pairs.total.sum()
     spread = float(np.std(problem.rating[problem.rated])) if problem.rated.any() else 0.0
     decided = max(total - ties, 1e-9)
     return AnchoredParameters(
-        slope=spread,
+        slope=spread / strength_sd,
         rating_sd=max(spread, 1e-6) / 3,
-        strength_sd=1.0,
+        strength_sd=strength_sd,
         log_nu=float(np.clip(np.log(2 * ties / decided), -5, 5)) if ties > 0 else -np.inf,
         order_effect=0.0,
+        slow_sd=2 * strength_sd,
     )
 
 
