@@ -223,17 +223,19 @@ def fit_anchored(
     """Maximise the marginal likelihood (or, with ``fixed`` parameters, only find the mode of the strengths).
 
     The marginal likelihood can have two maxima where comparisons say little: one in which the strengths follow the
-    comparisons, one in which they follow the ratings. Without a ``start`` the search begins near either.
+    comparisons, one in which they follow the ratings. Where the first search ends without the ratings, a second one
+    begins near them.
     """
     zero = np.zeros(problem.pairs.n_items)
     if fixed is not None:
         return _finish(_Laplace(problem, zero), fixed, converged=True)
     if start is not None:
         return _search(problem, start.parameters, start.strength)
-    starts = [_start_parameters(problem, 1.0)]
-    if problem.rated.any() and len(problem.pairs.a):
-        starts.append(_start_parameters(problem, 0.3))
-    return max((_search(problem, first, zero) for first in starts), key=lambda fit: fit.marginal)
+    found = _search(problem, _start_parameters(problem, 1.0), zero)
+    if not problem.rated.any() or found.parameters.rating_sd < np.std(problem.rating[problem.rated]) / 2:
+        return found  # the strengths explain the ratings: there is no other maximum to look for
+    other = _search(problem, _start_parameters(problem, 0.3), zero)
+    return other if other.marginal > found.marginal else found
 
 
 def _search(problem: AnchoredProblem, first: AnchoredParameters, strength: FloatArray) -> AnchoredFit:
