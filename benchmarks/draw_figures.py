@@ -1,0 +1,127 @@
+"""Draw the figures of the documentation from the tables in benchmarks/results."""
+
+import argparse
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+COLOURS = {"Davidson": "#0072B2", "half a win each": "#D55E00", "one win each": "#7A5195", "left out": "#7F7F7F"}
+PROTOCOLS = {"both": ("#0072B2", "o"), "preferences": ("#D55E00", "s"), "ratings": ("#7F7F7F", "^")}
+STYLE = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "font.size": 9,
+    "figure.facecolor": "white",
+    "legend.frameon": False,
+    "savefig.bbox": "tight",
+    "svg.hashsalt": "ppaint",
+}
+
+
+def save(figure: plt.Figure, out: Path, name: str) -> None:
+    figure.savefig(out / f"{name}.svg", metadata={"Date": None})
+    plt.close(figure)
+
+
+def draw_ties(out: Path) -> None:
+    points, by_rate = pd.read_csv(RESULTS / "ties_points.csv"), pd.read_csv(RESULTS / "ties_by_rate.csv")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6), layout="constrained")
+    reach = np.array([points["truth"].min(), points["truth"].max()])
+    left.plot(reach, reach, color="black", linewidth=0.8)
+    for name in ("one win each", "half a win each", "Davidson"):
+        left.scatter(points["truth"], points[name], s=7, color=COLOURS[name], label=name, linewidth=0)
+    left.set(xlabel="true strength", ylabel="estimated strength", title="One data set with 16 % ties")
+    left.legend(loc="upper left", markerscale=2, handletextpad=0.1)
+    left.annotate("truth", reach[[0, 0]], xytext=(14, 2), textcoords="offset points", va="center")
+    by_rate = by_rate.sort_values("tie_rate")
+    right.axhline(1, color="black", linewidth=0.8)
+    for name, offset in (("Davidson", 7), ("left out", -9), ("half a win each", 0), ("one win each", 0)):
+        right.plot(100 * by_rate["tie_rate"], by_rate[name], color=COLOURS[name], marker="o", markersize=3.5)
+        end = (100 * by_rate["tie_rate"].iloc[-1], by_rate[name].iloc[-1])
+        right.annotate(name, end, xytext=(6, offset), textcoords="offset points", color=COLOURS[name], va="center")
+    right.set(xlabel="ties, % of comparisons", ylabel="slope on the true strengths", ylim=(0, 1.15))
+    right.set(
+        title="Slope by the share of ties", xlim=(0, 100 * by_rate["tie_rate"].max() * 1.5), xticks=range(0, 61, 20)
+    )
+    save(figure, out, "ties")
+
+
+def draw_error(out: Path) -> None:
+    error = pd.read_csv(RESULTS / "accuracy_error.csv")
+    methods, sizes = ["davidson", "elo", "thurstone"], sorted(error["n_pairs"].unique(), reverse=True)
+    figure, panels = plt.subplots(1, len(sizes), figsize=(8, 2.4), sharex=True, sharey=True, layout="constrained")
+    for panel, size in zip(np.atleast_1d(panels), sizes, strict=True):
+        for rank, (protocols, (colour, marker)) in enumerate(PROTOCOLS.items()):
+            rows = (
+                error[(error["n_pairs"] == size) & (error["protocols"] == protocols)].set_index("method").loc[methods]
+            )
+            panel.plot(
+                rows["rmse_population"], range(len(methods)), marker, color=colour, label=protocols, zorder=4 - rank
+            )
+        panel.set_yticks(range(len(methods)), methods)
+        panel.set(title=f"{size} pairs a category", xlabel="RMSE, rating points")
+        panel.set_xlim(0, 1.08 * error["rmse_population"].max())
+        panel.grid(axis="x", linewidth=0.3)
+        panel.margins(y=0.2)
+    panels[0].invert_yaxis()
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    save(figure, out, "error")
+
+
+def draw_coverage(out: Path) -> None:
+    kinds, fifths = pd.read_csv(RESULTS / "intervals_coverage.csv"), pd.read_csv(RESULTS / "accuracy_coverage.csv")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2), sharey=True, layout="constrained")
+    names = ["population", "relative", "panel"]
+    for kind, colour, marker, shift in (
+        ("jackknife", "#0072B2", "o", -0.15),
+        ("bootstrap", "#009E73", "s", 0),
+        ("hessian", "#D55E00", "^", 0.15),
+    ):
+        rows = (
+            kinds[(kinds["interval"] == kind) & (kinds["pairs"] == kinds["pairs"].max())].set_index("truth").loc[names]
+        )
+        error = 100 * np.array([rows["mean"] - rows["lower"], rows["upper"] - rows["mean"]])
+        left.errorbar(
+            np.arange(3) + shift, 100 * rows["mean"], error, color=colour, marker=marker, linestyle="", label=kind
+        )
+    left.set_xticks(range(3), names)
+    left.set(title="By kind of interval, 612 pairs", xlabel="truth that should be inside", ylabel="covered, %")
+    left.legend(loc="center right")
+    rows = fifths[(fifths["method"] == "davidson") & (fifths["target"] == "population")]
+    for truth, colour in (("population", "#0072B2"), ("panel", "#7A5195")):
+        for size, line in ((612, "-"), (120, "--")):
+            row = rows[(rows["truth"] == truth) & (rows["n_pairs"] == size)].iloc[0]
+            values = [100 * row[f"fifth {k}"] for k in range(1, 6)]
+            right.plot(
+                range(1, 6), values, line, color=colour, marker="o", markersize=4, label=f"{truth}, {size} pairs"
+            )
+    right.set(title="Jackknife, by fifth of the score", xlabel="fifth of the items, lowest to highest score")
+    right.legend(loc="lower center", ncols=2)
+    right.set_xticks(range(1, 6))
+    for panel in (left, right):
+        panel.axhline(90, color="black", linewidth=0.8)
+    left.set_ylim(40, 102)
+    save(figure, out, "coverage")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "figures", help="folder of the figures")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    with plt.rc_context(STYLE):
+        for draw in (draw_ties, draw_error, draw_coverage):
+            draw(args.out)
+
+
+if __name__ == "__main__":
+    main()
