@@ -187,7 +187,7 @@ def fuse_davidson(
     Notes
     -----
     Per category and dimension, with r the item effects of the two-way additive model of the ratings, s their standard
-    errors (Davidson 1970; Laplace's method integrates the strengths out and all five parameters maximise the result),
+    errors (Davidson 1970; Laplace's method integrates the strengths out and all parameters maximise the result),
 
     .. math::
 
