@@ -1,4 +1,4 @@
-"""Draw the figures of the documentation from the tables in benchmarks/results."""
+"""Draw the figures of the documentation: from the tables in benchmarks/results, and from the joint model's priors."""
 
 import argparse
 from pathlib import Path
@@ -9,6 +9,10 @@ import pandas as pd
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+from common import to_markdown
+from prior_predictive import draw_panels, tabulate_panels
+
+from ppaint_stats.priors import Priors
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -113,13 +117,36 @@ def draw_coverage(out: Path) -> None:
     save(figure, out, "coverage")
 
 
+def draw_priors(out: Path) -> None:
+    """What the joint model's priors imply, as a figure and as a table."""
+    panels = draw_panels(Priors())
+    (out / "priors.md").write_text(to_markdown(tabulate_panels(panels), digits=2) + "\n")
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(8, 2.8), layout="constrained")
+    low, median, high = 100 * np.quantile(panels["level_share"], [0.05, 0.5, 0.95], axis=0)
+    levels = np.arange(1, len(median) + 1)
+    left.bar(levels, median, width=0.7, color="#0072B2", alpha=0.35)
+    left.errorbar(levels, median, [median - low, high - median], color="#0072B2", linestyle="", capsize=2)
+    left.set(title="Ratings", xlabel="level", ylabel="share in a panel, %", ylim=(0, 100))
+    ties = 100 * panels["ties: share among comparisons of equals"]
+    severity = panels["severity: sd between five raters of their mean expected rating"]
+    for panel, values, top, title, label in (
+        (middle, ties, 100, "Ties between equals", "of a rater's comparisons, %"),
+        (right, severity, 1.5, "Severity", "sd of five raters' mean ratings, points"),
+    ):
+        panel.hist(values, bins=np.linspace(0, top, 31), color="#0072B2", alpha=0.35)
+        for place, line in zip(np.quantile(values, [0.05, 0.5, 0.95]), (":", "-", ":"), strict=True):
+            panel.axvline(place, color="#0072B2", linestyle=line, linewidth=1)
+        panel.set(title=title, xlabel=label, yticks=[], xlim=(0, top))
+    save(figure, out, "priors")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "figures", help="folder of the figures")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(STYLE):
-        for draw in (draw_ties, draw_error, draw_coverage):
+        for draw in (draw_ties, draw_error, draw_coverage, draw_priors):
             draw(args.out)
 
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # the same names for type checkers and editors
     from ppaint_stats.calibrate import fit_sigmoid as fit_sigmoid
     from ppaint_stats.check import check_study as check_study
+    from ppaint_stats.convergence import diagnose as diagnose
     from ppaint_stats.davidson import DavidsonFit as DavidsonFit
     from ppaint_stats.davidson import fit_davidson as fit_davidson
     from ppaint_stats.design import balanced_presentation as balanced_presentation
     from ppaint_stats.design import locally_dense_pairs as locally_dense_pairs
     from ppaint_stats.design import plan_comparisons as plan_comparisons
+    from ppaint_stats.fuse.bayes import fuse_bayes as fuse_bayes
     from ppaint_stats.fuse.davidson import fuse_davidson as fuse_davidson
     from ppaint_stats.fuse.elo import elo_sensitivity as elo_sensitivity
     from ppaint_stats.fuse.elo import fuse_elo as fuse_elo
@@ -23,9 +25,17 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from ppaint_stats.io import counts_to_preferences as counts_to_preferences
     from ppaint_stats.io import melt_ratings as melt_ratings
     from ppaint_stats.io import read_study as read_study
+    from ppaint_stats.model import build_model as build_model
     from ppaint_stats.plots import plot_agreement as plot_agreement
     from ppaint_stats.plots import plot_calibration as plot_calibration
     from ppaint_stats.plots import plot_scores as plot_scores
+    from ppaint_stats.priors import LogNormal as LogNormal
+    from ppaint_stats.priors import Normal as Normal
+    from ppaint_stats.priors import Priors as Priors
+    from ppaint_stats.ranks import composite_scores as composite_scores
+    from ppaint_stats.ranks import noise_ceiling as noise_ceiling
+    from ppaint_stats.ranks import rank_probabilities as rank_probabilities
+    from ppaint_stats.ranks import top_k_probabilities as top_k_probabilities
     from ppaint_stats.report import Report as Report
     from ppaint_stats.scale import RatingScale as RatingScale
     from ppaint_stats.simulate import Simulation as Simulation
@@ -39,30 +49,40 @@ __version__ = "0.1.0"
 _HOME = {
     "DavidsonFit": "davidson",
     "Fusion": "fusion",
+    "LogNormal": "priors",
+    "Normal": "priors",
     "PPaintDesign": "simulation_design",
+    "Priors": "priors",
     "RatingScale": "scale",
     "Report": "report",
     "Simulation": "simulate",
     "Study": "study",
     "balanced_presentation": "design",
+    "build_model": "model",
     "check_study": "check",
     "compare_fusions": "validation",
+    "composite_scores": "ranks",
     "counts_to_preferences": "io",
+    "diagnose": "convergence",
     "elo_sensitivity": "fuse.elo",
     "fit_davidson": "davidson",
     "fit_sigmoid": "calibrate",
+    "fuse_bayes": "fuse.bayes",
     "fuse_davidson": "fuse.davidson",
     "fuse_elo": "fuse.elo",
     "fuse_thurstone": "fuse.thurstone",
     "load_fusion": "fusion_io",
     "locally_dense_pairs": "design",
     "melt_ratings": "io",
+    "noise_ceiling": "ranks",
     "plan_comparisons": "design",
     "plot_agreement": "plots",
     "plot_calibration": "plots",
     "plot_scores": "plots",
+    "rank_probabilities": "ranks",
     "read_study": "io",
     "simulate_study": "simulate",
+    "top_k_probabilities": "ranks",
 }
 """Module of each public name."""
 

@@ -15,6 +15,7 @@ from ppaint_stats.spread import Spread
 from ppaint_stats.typing import FloatArray, RandomSeed
 
 if TYPE_CHECKING:
+    import xarray as xr
     from rich.table import Table
 
 
@@ -47,8 +48,14 @@ class Fusion:
         One row per category, dimension and rater.
     converged
         Whether every fit met its tolerance.
+    dimensions
+        Bayesian fits: one row per pair of dimensions, their correlations with intervals.
+    protocols
+        Bayesian fits: one row per dimension, spreads, rating slope and the correlation across protocols.
+    convergence
+        Bayesian fits: the sampler's checks; :func:`ppaint_stats.diagnose` puts them into words.
     posterior
-        The posterior draws of a Bayesian fit, otherwise None.
+        The posterior draws of a Bayesian fit as a DataTree, otherwise None.
     """
 
     method: str
@@ -60,7 +67,10 @@ class Fusion:
     calibration: pd.DataFrame
     raters: pd.DataFrame
     converged: bool
-    posterior: object | None = field(default=None)
+    dimensions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    protocols: pd.DataFrame = field(default_factory=pd.DataFrame)
+    convergence: pd.DataFrame = field(default_factory=pd.DataFrame)
+    posterior: "xr.DataTree | None" = field(default=None)
 
     @property
     def calibrated(self) -> bool:
@@ -218,6 +228,8 @@ class Fusion:
             else f"{s['interval_prob']:.0%} {s['interval_kind']} intervals"
         )
         state = "" if self.converged else ", NOT CONVERGED"
+        if s.get("failed_checks"):
+            state += f": {'; '.join(s['failed_checks'])}"
         scale = f"on {self.scale}" if self.calibrated else "on the latent scale"
         return f"Fusion({self.method}: {what} {scale}, target {s['target']}, {interval}{state})"
 

@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,11 @@ from ppaint_stats.fusion import Fusion
 from ppaint_stats.scale import RatingScale
 from ppaint_stats.spread import Spread
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 FORMAT = "ppaint fusion 1"
-TABLES = ("parameters", "calibration", "raters")
+TABLES = ("parameters", "calibration", "raters", "dimensions", "protocols", "convergence")
 TEXT_COLUMNS = (CATEGORY, DIMENSION, ITEM)
 
 
@@ -43,7 +47,7 @@ def save_fusion(fusion: Fusion, path: str | Path) -> Path:
         arrays["jackknife_deviation"] = (("replicate", "row"), fusion.spread.deviations)
         arrays["jackknife_dof"] = ("row", np.asarray(fusion.spread.dof))
     if fusion.spread.draws is not None:
-        arrays["score_draw"] = (("draw", "row"), fusion.spread.draws)
+        arrays["score_draw"] = (("joint_draw", "row"), fusion.spread.draws)
     scale = None if fusion.scale is None else [fusion.scale.low, fusion.scale.high, fusion.scale.step]
     attrs = {
         "format": FORMAT,
@@ -55,7 +59,20 @@ def save_fusion(fusion: Fusion, path: str | Path) -> Path:
     }
     attrs |= {f"table_{name}": _to_json(getattr(fusion, name)) for name in TABLES}
     dataset = xr.Dataset(arrays, attrs=attrs)
-    return write_whole(path, lambda temporary: dataset.to_netcdf(temporary, engine="h5netcdf"))
+    if fusion.posterior is None:
+        return write_whole(path, lambda temporary: dataset.to_netcdf(temporary, engine="h5netcdf"))
+    groups = {name: group.to_dataset() for name, group in fusion.posterior.items()}
+    tree = xr.DataTree.from_dict({"/": dataset, **groups})
+    return write_whole(path, lambda temporary: tree.to_netcdf(temporary, engine="h5netcdf", encoding=_pack(tree)))
+
+
+def _pack(tree: "xr.DataTree") -> dict[str, dict[str, dict[str, object]]]:
+    """Compress the large arrays of the posterior."""
+    packed: dict[str, object] = {"zlib": True, "complevel": 1}
+    return {
+        group.path: {str(name): packed for name, array in group.data_vars.items() if array.dtype.kind == "f"}
+        for group in tree.children.values()
+    }
 
 
 def load_fusion(path: str | Path) -> Fusion:
@@ -79,14 +96,15 @@ def load_fusion(path: str | Path) -> Fusion:
     import xarray as xr
 
     try:
-        with xr.open_dataset(path, engine="h5netcdf") as opened:
-            dataset = opened.load()
+        with xr.open_datatree(path, engine="h5netcdf") as opened:
+            tree = opened.load()
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file") from error
     except IsADirectoryError as error:
         raise DataError(f"{path} is a folder, not a file that Fusion.save wrote") from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is not a NetCDF file: {error}") from error
+    dataset = tree.to_dataset()
     if dataset.attrs.get("format") != FORMAT:
         raise DataError(f"{path} holds no fusion: its format is {dataset.attrs.get('format')!r}, not {FORMAT!r}")
     scores = pd.DataFrame({name: dataset[name].to_numpy() for name in json.loads(dataset.attrs["columns"])})
@@ -98,7 +116,8 @@ def load_fusion(path: str | Path) -> Fusion:
         dof=dataset["jackknife_dof"].to_numpy() if "jackknife_dof" in dataset else None,
         draws=dataset["score_draw"].to_numpy() if "score_draw" in dataset else None,
     )
-    tables = {name: _from_json(dataset.attrs[f"table_{name}"]) for name in TABLES}
+    tables = {name: _from_json(dataset.attrs[f"table_{name}"]) for name in TABLES if f"table_{name}" in dataset.attrs}
+    groups = {name: group.to_dataset() for name, group in tree.children.items()}
     return Fusion(
         method=dataset.attrs["method"],
         scores=scores,
@@ -106,6 +125,7 @@ def load_fusion(path: str | Path) -> Fusion:
         scale=None if scale is None else RatingScale(*scale),
         settings=json.loads(dataset.attrs["settings"]),
         converged=bool(dataset.attrs["converged"]),
+        posterior=xr.DataTree.from_dict(groups) if groups else None,
         **tables,
     )
 

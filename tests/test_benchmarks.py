@@ -40,4 +40,10 @@ def test_figures_are_drawn_from_the_results(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.setattr(sys, "argv", ["draw_figures", "--out", str(tmp_path)])
     importlib.import_module("draw_figures").main()
-    assert {path.name for path in tmp_path.iterdir()} == {"coverage.svg", "error.svg", "ties.svg"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "coverage.svg",
+        "error.svg",
+        "priors.md",
+        "priors.svg",
+        "ties.svg",
+    }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 STDOUT = Path("-")
 OUTPUTS = (".nc", ".csv")
+SAMPLER = "Sampling (method bayes)"
 
 
 class Method(StrEnum):
@@ -28,6 +29,7 @@ class Method(StrEnum):
     DAVIDSON = "davidson"
     ELO = "elo"
     THURSTONE = "thurstone"
+    BAYES = "bayes"
 
 
 class Interval(StrEnum):
@@ -79,6 +81,19 @@ def fuse(
         typer.Option("--out", "-o", help="fusion.nc, scores.csv, a folder for both, or '-'; may be repeated."),
     ] = None,
     top: Annotated[int | None, typer.Option("--top", min=0, help="Items to show from each end of a cell.")] = None,
+    draws: Annotated[
+        int | None, typer.Option("--draws", help="bayes: draws per chain.", rich_help_panel=SAMPLER)
+    ] = None,
+    tune: Annotated[int | None, typer.Option("--tune", help="Tuning steps.", rich_help_panel=SAMPLER)] = None,
+    chains: Annotated[int | None, typer.Option("--chains", help="Chains.", rich_help_panel=SAMPLER)] = None,
+    discrepancy: Annotated[
+        bool,
+        typer.Option(
+            "--discrepancy",
+            help="Ratings and preferences may differ; reports their correlation.",
+            rich_help_panel=SAMPLER,
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.")] = 0,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -86,6 +101,8 @@ def fuse(
     """Fuse a study into one score per item, with an interval.
 
     A .nc file holds everything and is what compare and targets read; a .csv file holds the scores.
+
+    Method bayes is the joint model: it samples, for one to three minutes on a full study.
 
     Exit status 1: a fit did not converge; what it gave is written all the same.
 
@@ -104,10 +121,14 @@ def fuse(
         Method.DAVIDSON: ps.fuse_davidson,
         Method.ELO: ps.fuse_elo,
         Method.THURSTONE: ps.fuse_thurstone,
+        Method.BAYES: ps.fuse_bayes,
     }
+    own = _pick_options(
+        method, interval, {"draws": draws, "tune": tune, "chains": chains, "protocol_discrepancy": discrepancy or None}
+    )
     fusion = runs[method](
-        found, interval=interval.value, interval_prob=interval_prob, target=target.value, protocols=protocols.value,
-        random_seed=seed, progressbar=not quiet,
+        found, interval_prob=interval_prob, target=target.value, protocols=protocols.value, random_seed=seed,
+        progressbar=not quiet, **own,
     )  # fmt: skip
     if simulated:
         fusion = mark_simulated(fusion)
@@ -129,6 +150,7 @@ def fuse(
             "out": paths,
             "summary": fusion.summary().to_dict("records"),
             "parameters": fusion.parameters.to_dict("records"),
+            "convergence": fusion.convergence.to_dict("records"),
         }
     )
     screen.show(report)
@@ -138,6 +160,21 @@ def fuse(
         screen.show("", "Nothing was written: --out fusion.nc keeps everything, --out scores.csv the scores.")
     if not fusion.converged:
         raise typer.Exit(CHECK_FAILED)
+
+
+def _pick_options(method: Method, interval: Interval, sampling: dict[str, int | None]) -> dict[str, object]:
+    """Options that the method knows; one that it does not know is refused, not passed over."""
+    given: dict[str, object] = {name: value for name, value in sampling.items() if value is not None}
+    if method == Method.BAYES:
+        if interval != Interval.AUTO:
+            raise ArgumentError(
+                f"--interval {interval.value} does not go with --method bayes: its intervals are posterior"
+            )
+        return given
+    if given:
+        names = ", ".join("--" + name.removeprefix("protocol_") for name in given)
+        raise ArgumentError(f"{names} goes with --method bayes alone, not with {method.value}")
+    return {"interval": interval.value}
 
 
 def _resolve_outputs(out: list[Path]) -> list[Path]:
@@ -172,8 +209,17 @@ def describe_fusion(fusion: "Fusion", *, top: int | None = None) -> "Report":
         title=f"Fusion by {fusion.method}" + (f" ({inputs.SIMULATED})" if fusion.settings.get("simulated") else ""),
         tables={"summary": summary, "best and last items": pick_ends(fusion, n=top)} if top else {"summary": summary},
         # It ends in NOT CONVERGED where that is so.
-        text=repr(fusion).removeprefix("Fusion(").removesuffix(")") + ".",
+        text=repr(fusion).removeprefix("Fusion(").removesuffix(")") + "." + _describe_sampler(fusion),
     )
+
+
+def _describe_sampler(fusion: "Fusion") -> str:
+    """What the sampler's gate says, for fusions that have one."""
+    if not len(fusion.convergence):
+        return ""
+    from ppaint_stats.convergence import diagnose
+
+    return "\n\nSampler: " + diagnose(fusion).text
 
 
 def pick_ends(fusion: "Fusion", *, n: int) -> "pd.DataFrame":

@@ -1,0 +1,1 @@
+"""The joint model of ratings and preferences: its arrays, its parameters, sampling, and what follows from draws."""

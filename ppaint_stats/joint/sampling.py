@@ -1,0 +1,175 @@
+"""Sampling the joint model: nutpie on the compiled density, or PyMC on the model graph."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ppaint_stats.joint.parameters import Layout
+from ppaint_stats.kernels.joint.data import JointData
+from ppaint_stats.typing import FloatArray
+
+START_SD = 0.2
+"""Spread of the starting points around the middle of the priors."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Draws of the sampled vector, shape (chain, draw, parameter), and the sampler's own statistics by draw."""
+
+    flat: FloatArray
+    stats: Mapping[str, np.ndarray]
+    seconds: float
+
+
+def sample_density(
+    data: JointData,
+    layout: Layout,
+    *,
+    draws: int,
+    tune: int,
+    chains: int,
+    cores: int,
+    seed: int,
+    target_accept: float,
+    progressbar: bool,
+) -> Sample:
+    """Sample the compiled density with nutpie's NUTS.
+
+    The density releases Python's lock, so that chains run side by side in threads. The draws depend on the seed alone,
+    not on the number of cores.
+    """
+    import nutpie
+    from nutpie.compiled_pyfunc import from_pyfunc
+
+    from ppaint_stats.kernels.joint.density import joint_logp
+
+    size = int(layout.starts[-1])
+
+    def make_density() -> Callable[[FloatArray], tuple[float, FloatArray]]:
+        return lambda x: joint_logp(x, data)
+
+    def make_identity(*_: object) -> Callable[[FloatArray], dict[str, FloatArray]]:
+        return lambda x: {"flat": x}
+
+    model = from_pyfunc(
+        size,
+        make_density,
+        make_identity,
+        ["float64"],
+        [(size,)],
+        ["flat"],
+        make_initial_point_fn=lambda part: np.random.default_rng(part).normal(0.0, START_SD, size),
+    )
+    joint_logp(np.zeros(size), data)  # compiled, or read from the disk, before the chains start
+    begun = time.perf_counter()
+    with _show_chains(chains, progressbar=progressbar) as callback:
+        trace = nutpie.sample(
+            model,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            cores=cores,
+            seed=seed,
+            target_accept=target_accept,
+            save_warmup=False,
+            progress_bar=False,
+            progress_callback=callback,
+            progress_rate=250,
+        )
+    stats = trace.sample_stats
+    return Sample(
+        flat=trace.posterior["flat"].to_numpy(),
+        stats={
+            "diverging": stats["diverging"].to_numpy(),
+            "energy": stats["energy"].to_numpy(),
+            "n_steps": stats["n_steps"].to_numpy().astype(np.int64),
+            "reached_max_treedepth": stats["maxdepth_reached"].to_numpy(),
+            "step_size": stats["step_size_bar"].to_numpy(),
+        },
+        seconds=time.perf_counter() - begun,
+    )
+
+
+def sample_model(
+    model: Any,
+    layout: Layout,
+    *,
+    draws: int,
+    tune: int,
+    chains: int,
+    cores: int,
+    seed: int,
+    target_accept: float,
+    progressbar: bool,
+) -> Sample:
+    """Sample a PyMC model with PyMC's own NUTS, compiled with numba; the draws come back as the flat vector."""
+    import pymc as pm
+
+    begun = time.perf_counter()
+    trace = pm.sample(
+        draws,
+        tune=tune,
+        chains=chains,
+        cores=cores,
+        model=model,
+        random_seed=seed,
+        target_accept=target_accept,
+        progressbar=progressbar and sys.stderr.isatty(),
+        nuts_sampler="pymc",
+        compile_kwargs={"mode": "NUMBA"},
+        compute_convergence_checks=False,
+    )
+    posterior, stats = trace["posterior"], trace["sample_stats"]
+    values = {name: posterior[name].to_numpy() for name in layout.parameters}
+    for name in ("item_cov", "taste_cov"):
+        if name in values:
+            n = round((np.sqrt(8 * values[name].shape[-1] + 1) - 1) / 2)
+            row, column = np.tril_indices(n)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                values[name] = np.where(row == column, np.log(np.abs(values[name])), values[name])
+    if "protocol_correlation" in values:
+        values["protocol_correlation"] = 2 * np.arctanh(values["protocol_correlation"])
+    shape = stats["diverging"].shape
+    flat = np.concatenate([values[name].reshape((*shape, -1)) for name in layout.names], axis=-1)
+    return Sample(
+        flat=flat,
+        stats={
+            "diverging": stats["diverging"].to_numpy(),
+            "energy": stats["energy"].to_numpy(),
+            "n_steps": stats["n_steps"].to_numpy().astype(np.int64),
+            "reached_max_treedepth": stats["reached_max_treedepth"].to_numpy(),
+            "step_size": stats["step_size"].to_numpy(),
+        },
+        seconds=time.perf_counter() - begun,
+    )
+
+
+@contextmanager
+def _show_chains(chains: int, *, progressbar: bool) -> Iterator[Callable[[list[Any]], None] | None]:
+    """A bar for each chain with its divergences and the time left, where a person is looking."""
+    if not (progressbar and sys.stderr.isatty()):
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[divergences]} divergences"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks = [bar.add_task(f"chain {k + 1}", total=None, divergences=0) for k in range(chains)]
+
+        def update(progress: list[Any]) -> None:
+            for task, chain in zip(tasks, progress, strict=False):
+                bar.update(task, total=chain.total_draws, completed=chain.finished_draws, divergences=chain.divergences)
+
+        yield update
