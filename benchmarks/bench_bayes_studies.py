@@ -67,10 +67,11 @@ def run_study(condition: str, seed: int, changes: dict, draws: int) -> pd.DataFr
 
 def measure(scores: pd.DataFrame, truth: pd.DataFrame) -> dict[str, float]:
     both = scores.merge(truth, on=KEYS)
-    cells = [cell for _, cell in both.groupby("dimension")]
+    # Ratings that say nothing leave all items of a small study alike: such a cell has no rank correlation.
+    cells = [cell for _, cell in both.groupby("dimension") if np.ptp(cell["score"].to_numpy()) > 0]
     return {
         "rmse": float(np.sqrt(((both["score"] - both["population"]) ** 2).mean())),
-        "srcc": float(np.mean([spearmanr(cell["score"], cell["population"]).statistic for cell in cells])),
+        "srcc": float(np.mean([spearmanr(c["score"], c["population"]).statistic for c in cells])) if cells else np.nan,
     }
 
 

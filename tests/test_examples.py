@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import ppaint_stats as ps
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
 
@@ -41,7 +43,18 @@ def test_disconnected_triples_are_refused_alone_and_linked_by_ratings(data_dir, 
     assert scores["score"].between(1, 6).all()
 
 
-@pytest.mark.parametrize("script", ["fuse_voices.py", "fuse_rankme.py"])
+def test_the_joint_model_says_what_two_protocols_share(data_dir, tmp_path):
+    done = run("fuse_bayes.py", "--data", data_dir, "--draws", 500, "--out", tmp_path / "fusion.nc")
+    assert done.returncode == 0, done.stderr
+    fusion = ps.load_fusion(tmp_path / "fusion.nc")
+    found = fusion.protocols.iloc[0]
+    assert 0.6 < found["protocol_correlation"] < 0.9
+    assert found["protocol_correlation_lower"] < 0.6
+    assert f"ratings and preferences measure: {found['protocol_correlation']:.2f}" in done.stdout
+    assert set(fusion.select()["item"].iloc[:2]) == {"malabo", "rotterdam"}
+
+
+@pytest.mark.parametrize("script", ["fuse_bayes.py", "fuse_voices.py", "fuse_rankme.py"])
 def test_without_data_an_example_says_where_they_come_from(script):
     done = run(script, env={name: value for name, value in ENVIRONMENT.items() if name != "PPAINT_DATA"})
     assert done.returncode == 1
