@@ -175,6 +175,24 @@ def test_fuse_writes_every_output_that_is_named(method, simulated, tmp_path):
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "s.csv"), fusion.scores, check_dtype=False)
 
 
+def test_fuse_by_the_joint_model_shows_the_verdict_on_its_sampler(simulated, tmp_path):
+    words = ("fuse", simulated, "-m", "bayes", "--draws", 30, "--tune", 50, "--chains", 2, "--out", tmp_path / "f.nc")
+    done = run(*words, status=1)  # so few draws cannot pass the gate
+    assert "Fusion by bayes (simulated data)" in done.stdout
+    assert "NOT CONVERGED" in done.stdout
+    assert "What to try" in done.stdout
+    fusion = ps.load_fusion(tmp_path / "f.nc")
+    assert (fusion.settings["draws"], fusion.settings["chains"], fusion.converged) == (30, 2, False)
+
+
+def test_fuse_refuses_options_of_another_method(simulated):
+    assert "--draws goes with --method bayes" in run("fuse", simulated, "--draws", 30, status=2).stderr
+    assert (
+        "--interval hessian does not go with"
+        in run("fuse", simulated, "-m", "bayes", "--interval", "hessian", status=2).stderr
+    )
+
+
 def test_fuse_sends_scores_to_standard_output_and_words_elsewhere(simulated, tmp_path):
     done = run("fuse", simulated, "--interval", "none", "--out", "-", "--out", tmp_path / "both")
     scores = pd.read_csv(pd.io.common.StringIO(done.stdout))
