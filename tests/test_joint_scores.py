@@ -169,7 +169,7 @@ def test_panel_is_the_mean_of_its_raters(changes):
     draws = invent_draws(e)
     v = draws.values
     rng = np.random.default_rng(5)
-    utilities = 2 * rng.standard_normal((N_DRAWS, e.n_taste_rows, len(e.dimensions)))
+    utilities = 2 * rng.standard_normal((N_DRAWS, sum(len(unit.items) for unit in e.units), len(e.dimensions)))
     place = {}
     for unit in e.units:
         for item in unit.items.tolist():
@@ -296,7 +296,7 @@ def test_sums_are_zero_in_every_draw(changes):
         np.testing.assert_allclose(np.einsum("sii->si", v[name]), 1)
     # A rater's own tastes sum to zero over the items that the rater judged.
     utilities = expand_utilities(flat, draws, e, layout)
-    assert utilities.shape == (6, e.n_taste_rows, len(e.dimensions))
+    assert utilities.shape == (6, sum(len(unit.items) for unit in e.units), len(e.dimensions))
     row = 0
     for unit in e.units:
         own = utilities[:, row : row + len(unit.items)]

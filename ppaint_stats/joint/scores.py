@@ -57,8 +57,11 @@ def score_draws(
         shares = np.clip((shares - SQUEEZE) / (1 - 2 * SQUEEZE), 0.0, 1.0)
     scores = scale.low + scale.span * shares
     if target == "relative":
+        # The mean is over the items that are scored: those with a judgment in the dimension.
         for start, end in zip(encoding.item_start[:-1], encoding.item_start[1:], strict=True):
-            scores[:, start:end] -= scores[:, start:end].mean(axis=1, keepdims=True)
+            judged = encoding.judged[start:end]
+            shares = judged / np.maximum(judged.sum(axis=0), 1)
+            scores[:, start:end] -= (shares * scores[:, start:end]).sum(axis=1, keepdims=True)
     return scores
 
 
@@ -171,11 +174,10 @@ def _panel(draws: Draws, e: Encoding, utilities: FloatArray | None) -> FloatArra
 class _PanelRows:
     """Rows (rater, item) of a panel: item, rater, taste rater, row of the utilities or -1, weight."""
 
-    def __init__(self, rows: list[tuple[int, int, int, int, float]], n_items: int) -> None:
+    def __init__(self, rows: list[tuple[int, int, int, int, float]]) -> None:
         table = np.array([row[:4] for row in rows], dtype=np.int64).reshape(-1, 4)
         self.item, self.rater, self.taste_rater, self.utility = (np.ascontiguousarray(part) for part in table.T)
         self.weight = np.array([row[4] for row in rows])
-        self.n_items = n_items
 
 
 def _panel_rows(e: Encoding) -> _PanelRows:
@@ -199,4 +201,4 @@ def _panel_rows(e: Encoding) -> _PanelRows:
                 (item, r, taste_rater, at.get(item, -1), 1 / len(members))
                 for item in range(int(e.item_start[c]), int(e.item_start[c + 1]))
             ]
-    return _PanelRows(rows, len(e.items))
+    return _PanelRows(rows)
