@@ -45,7 +45,7 @@ class Fusion:
         One row per category and dimension: the map from latent score to rating scale, its residual, and how far
         it moves when the anchors are drawn anew. Empty where no map was needed.
     raters
-        One row per category, dimension and rater.
+        One row per category, dimension and rater; of a Bayesian fit one per rater and dimension, with intervals.
     converged
         Whether every fit met its tolerance.
     dimensions

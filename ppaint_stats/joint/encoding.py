@@ -20,6 +20,9 @@ RICH_COMPARISONS = 20.0
 ORDINAL_LEVELS = 25
 """Scales with more levels than this are treated as continuous."""
 
+SQUEEZE = 0.005
+"""Share of a continuous scale by which both ends are drawn in, so that their logits are finite."""
+
 ANONYMOUS = "(anonymous)"
 """Name of the rater to whom comparisons without a rater are put down."""
 
@@ -132,11 +135,6 @@ class Encoding:
         return np.repeat(np.arange(len(self.categories)), np.diff(self.item_start))
 
     @property
-    def n_taste_rows(self) -> int:
-        """Rows of the utilities that belong to units."""
-        return sum(len(unit.items) for unit in self.units)
-
-    @property
     def row_item(self) -> IntArray:
         """Item of each row of the utilities."""
         return np.concatenate([*(unit.items for unit in self.units), np.arange(len(self.items))])
@@ -228,9 +226,6 @@ def squeeze_ratings(values: FloatArray, scale: RatingScale) -> FloatArray:
     """
     share = SQUEEZE + (1 - 2 * SQUEEZE) * (values - scale.low) / scale.span
     return np.asarray(np.log(share) - np.log1p(-share))
-
-
-SQUEEZE = 0.005
 
 
 def _flatten_preferences(frame: pd.DataFrame, code: dict[tuple[str, str], int]) -> pd.DataFrame:

@@ -81,18 +81,8 @@ def sample_density(
             progress_callback=callback,
             progress_rate=250,
         )
-    stats = trace.sample_stats
-    return Sample(
-        flat=trace.posterior["flat"].to_numpy(),
-        stats={
-            "diverging": stats["diverging"].to_numpy(),
-            "energy": stats["energy"].to_numpy(),
-            "n_steps": stats["n_steps"].to_numpy().astype(np.int64),
-            "reached_max_treedepth": stats["maxdepth_reached"].to_numpy(),
-            "step_size": stats["step_size_bar"].to_numpy(),
-        },
-        seconds=time.perf_counter() - begun,
-    )
+    stats = _read_stats(trace["sample_stats"], deep="maxdepth_reached", step="step_size_bar")
+    return Sample(trace["posterior"]["flat"].to_numpy(), stats, time.perf_counter() - begun)
 
 
 def sample_model(
@@ -126,27 +116,24 @@ def sample_model(
     )
     posterior, stats = trace["posterior"], trace["sample_stats"]
     values = {name: posterior[name].to_numpy() for name in layout.parameters}
-    for name in ("item_cov", "taste_cov"):
-        if name in values:
-            n = round((np.sqrt(8 * values[name].shape[-1] + 1) - 1) / 2)
-            row, column = np.tril_indices(n)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                values[name] = np.where(row == column, np.log(np.abs(values[name])), values[name])
+    for name in {"item_cov", "taste_cov"} & set(values):
+        n = round((np.sqrt(8 * values[name].shape[-1] + 1) - 1) / 2)
+        diagonal = np.cumsum(np.arange(1, n + 1)) - 1
+        values[name] = values[name].copy()
+        values[name][..., diagonal] = np.log(values[name][..., diagonal])
     if "protocol_correlation" in values:
         values["protocol_correlation"] = 2 * np.arctanh(values["protocol_correlation"])
     shape = stats["diverging"].shape
     flat = np.concatenate([values[name].reshape((*shape, -1)) for name in layout.names], axis=-1)
-    return Sample(
-        flat=flat,
-        stats={
-            "diverging": stats["diverging"].to_numpy(),
-            "energy": stats["energy"].to_numpy(),
-            "n_steps": stats["n_steps"].to_numpy().astype(np.int64),
-            "reached_max_treedepth": stats["reached_max_treedepth"].to_numpy(),
-            "step_size": stats["step_size"].to_numpy(),
-        },
-        seconds=time.perf_counter() - begun,
-    )
+    found = _read_stats(stats, deep="reached_max_treedepth", step="step_size")
+    return Sample(flat, found, time.perf_counter() - begun)
+
+
+def _read_stats(stats: Any, *, deep: str, step: str) -> dict[str, np.ndarray]:
+    """Statistics under one set of names; ``deep`` and ``step`` are those on which the samplers differ."""
+    names = {"diverging": "diverging", "energy": "energy", "reached_max_treedepth": deep, "step_size": step}
+    found = {name: stats[own].to_numpy() for name, own in names.items()}
+    return found | {"n_steps": stats["n_steps"].to_numpy().astype(np.int64)}
 
 
 @contextmanager
