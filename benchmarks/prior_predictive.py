@@ -28,6 +28,7 @@ def draw_panels(priors: Priors, *, random_seed: int = 1, n: int = N_PANELS) -> d
     -------
     dict
         Quantities by name, in the order of the documentation's table; ``level_share`` has one column for each level.
+        All but the lapses are those of attentive answers.
     """
     rng = np.random.default_rng(random_seed)
 
@@ -84,6 +85,8 @@ def draw_panels(priors: Priors, *, random_seed: int = 1, n: int = N_PANELS) -> d
     pair_ties = 1 / (1 + 2 * half * np.exp(-log_nu)[:, :, None])
     disagree = np.mean([np.sign(gap_of_pair[:, r]) != np.sign(gap_of_pair[:, r - 1]) for r in range(N_RATERS)], axis=0)
     eta = priors.correlation - 1 + N_DIMENSIONS / 2  # margin of an LKJ correlation matrix: a beta on (-1, 1)
+    correlation = 2 * rng.beta(eta, eta, n) - 1
+    lapse = _logistic(normal(p.lapse, N_RATERS))
     nodes, weight = np.polynomial.hermite_e.hermegauss(31)
     rating = _logistic(noise[:, :1] * nodes)
     return {
@@ -106,9 +109,11 @@ def draw_panels(priors: Priors, *, random_seed: int = 1, n: int = N_PANELS) -> d
         "ties: share among comparisons of random items": pair_ties.mean(axis=(1, 2)),
         "ties: most ready of five raters minus least, among equals": np.ptp(tie_rate, axis=1),
         "position: share of the first among decided comparisons of equals": _logistic(position[:, 0]),
-        "correlation of two of five dimensions, of items or of tastes": _mirror(2 * rng.beta(eta, eta, n) - 1),
+        "correlation of two of five dimensions, of items or of tastes": _mirror(correlation),
         "continuous scale: sd of a rating at its middle, % of the scale": 100
         * np.sqrt(((rating - 0.5) ** 2) @ (weight / weight.sum())),
+        "lapses: share among a rater's judgments": lapse[:, 0],
+        "lapses: share among those of the most careless of five raters": lapse.max(axis=1),
     }
 
 

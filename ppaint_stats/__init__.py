@@ -29,6 +29,8 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from ppaint_stats.plots import plot_agreement as plot_agreement
     from ppaint_stats.plots import plot_calibration as plot_calibration
     from ppaint_stats.plots import plot_scores as plot_scores
+    from ppaint_stats.predictive import log_likelihood as log_likelihood
+    from ppaint_stats.predictive import posterior_predictive as posterior_predictive
     from ppaint_stats.priors import LogNormal as LogNormal
     from ppaint_stats.priors import Normal as Normal
     from ppaint_stats.priors import Priors as Priors
@@ -73,12 +75,14 @@ _HOME = {
     "fuse_thurstone": "fuse.thurstone",
     "load_fusion": "fusion_io",
     "locally_dense_pairs": "design",
+    "log_likelihood": "predictive",
     "melt_ratings": "io",
     "noise_ceiling": "ranks",
     "plan_comparisons": "design",
     "plot_agreement": "plots",
     "plot_calibration": "plots",
     "plot_scores": "plots",
+    "posterior_predictive": "predictive",
     "rank_probabilities": "ranks",
     "read_study": "io",
     "simulate_study": "simulate",

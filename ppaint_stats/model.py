@@ -18,8 +18,10 @@ from ppaint_stats.model_parts import (
     Variables,
     davidson_logp,
     draw_davidson,
+    draw_logit_normal,
     draw_ordinal,
     find_sharpness,
+    logit_normal_logp,
     ordinal_logp,
 )
 from ppaint_stats.priors import Priors
@@ -81,11 +83,15 @@ def build_model(study: Study, priors: Priors | None = None, *, protocol_discrepa
     of h times it. With a discrepancy ratings put :math:`\rho_d\theta + \sqrt{1 - \rho_d^2}\,\theta'` in place of
     :math:`\theta`, where :math:`\theta'` is distributed like it.
 
+    **Lapses**: with probability :math:`\pi_r` a judgment of either protocol has nothing to do with the items, and all
+    answers are equally likely (on a continuous scale, uniform). Scores are what attentive raters would say.
+
     Every hierarchy is centred (its values are the parameters) where judgments are many, non-centred (standardised
     deviations are) where they are few.
 
     | variable | dims | what it is |
     |---|---|---|
+    | ``lapse`` | rater | logit of :math:`\pi` |
     | ``item_cov``, ``taste_cov`` | covariance | lower triangular factors L of :math:`\Sigma` and T, row by row |
     | ``consensus`` | contrast, dimension | z: items' utilities in the basis, or the normal draws behind them |
     | ``utility`` | utility_contrast, dimension | v of raters with many comparisons, in the basis |
@@ -137,6 +143,7 @@ def build_model(study: Study, priors: Priors | None = None, *, protocol_discrepa
     n_dims = len(e.dimensions)
     categories = Blocks.pad(np.split(np.arange(len(e.items)), e.item_start[1:-1]), e.category_bases)
     with pm.Model(coords={name: values for name, values in coords.items() if len(values)}) as model:
+        lapse = add.add_normal("lapse")
         item_factor = add.add_factor("item_cov", n_dims, eta=p.correlation, spread=scale_item_prior(e, p))
         consensus = add.add_rows("consensus", item_factor)
         theta = pm.Deterministic("item_utility", categories.expand(consensus), dims=("item", "dimension"))
@@ -145,7 +152,7 @@ def build_model(study: Study, priors: Priors | None = None, *, protocol_discrepa
         own_log_e = pt.concatenate([log_e, [0.0]])  # its entry -1 serves those who do not compare
         v = _add_utilities(e, p, add, theta, own_log_e) if e.units else theta
         if e.comparisons is not None:
-            _add_preferences(e, e.comparisons, add, v)
+            _add_preferences(e, e.comparisons, add, v, lapse[[e.raters.index(name) for name in e.preference_raters]])
         if e.ratings is not None:
             sharpness = pt.exp(own_log_e[find_sharpness(e)])
             u = v[e.ratings.row, e.ratings.dimension] / sharpness
@@ -154,7 +161,7 @@ def build_model(study: Study, priors: Priors | None = None, *, protocol_discrepa
                 other = categories.expand(pt.dot(add.add_normal("discrepancy"), item_factor.T))
                 shift = (rho - 1.0) * theta + pt.sqrt(1.0 - rho**2) * other
                 u = u + shift[e.ratings.item, e.ratings.dimension]
-            _add_ratings(e, e.ratings, add, u)
+            _add_ratings(e, e.ratings, add, u, lapse[[e.raters.index(name) for name in e.rating_raters]])
     return model
 
 
@@ -189,7 +196,7 @@ def _add_utilities(e: Encoding, p: Priors, add: Variables, theta: Tensor, own_lo
     return pt.concatenate([*rows, theta])
 
 
-def _add_preferences(e: Encoding, c: Comparisons, add: Variables, v: Tensor) -> None:
+def _add_preferences(e: Encoding, c: Comparisons, add: Variables, v: Tensor, lapse: Tensor) -> None:
     """Comparisons of utilities v, ties, and the advantage of the first position."""
     n_raters, n_dims = len(e.preference_raters), len(e.dimensions)
     position = add.add_hierarchy("position", add.add_normal("position_mean"), add.add_spread("position_sd"))
@@ -206,6 +213,7 @@ def _add_preferences(e: Encoding, c: Comparisons, add: Variables, v: Tensor) -> 
         "preference",
         v[c.row_a[rows], d] - v[c.row_b[rows], d] + position[r],
         log_nu[r, d],
+        lapse[r],
         logp=davidson_logp,
         random=draw_davidson,
         class_name="Davidson",
@@ -215,7 +223,7 @@ def _add_preferences(e: Encoding, c: Comparisons, add: Variables, v: Tensor) -> 
     )
 
 
-def _add_ratings(e: Encoding, y: Ratings, add: Variables, u: Tensor) -> None:
+def _add_ratings(e: Encoding, y: Ratings, add: Variables, u: Tensor, lapse: Tensor) -> None:
     """Ratings of utilities u, one per rating: severity, discrimination, levels, thresholds or noise."""
     n_raters, n_dims, n_categories = len(e.rating_raters), len(e.dimensions), len(e.categories)
     log_h = add.add_normal("log_slope") if "log_slope" in add else pt.zeros(n_dims)
@@ -237,7 +245,17 @@ def _add_ratings(e: Encoding, y: Ratings, add: Variables, u: Tensor) -> None:
     if not e.levels:
         log_noise = add.add_hierarchy("log_noise", add.add_normal("log_noise_mean"), add.add_spread("noise_sd"))
         noise = pt.exp(log_noise[y.rater])
-        pm.Normal("rating", centre[y.dimension] + eta, noise, observed=y.answer, dims="answer")
+        pm.CustomDist(
+            "rating",
+            centre[y.dimension] + eta,
+            noise,
+            lapse[y.rater],
+            logp=logit_normal_logp,
+            random=draw_logit_normal,
+            class_name="LogitNormal",
+            observed=y.answer,
+            dims="answer",
+        )
         return
     steps = pt.zeros((n_dims, 1))
     if "log_gap" in add:
@@ -248,9 +266,10 @@ def _add_ratings(e: Encoding, y: Ratings, add: Variables, u: Tensor) -> None:
         "rating",
         eta,
         kappa[y.dimension],
+        lapse[y.rater],
         logp=ordinal_logp,
         random=draw_ordinal,
-        signature="(),(k)->()",
+        signature="(),(k),()->()",
         class_name="CumulativeLogit",
         dtype="int64",
         observed=y.answer.astype(np.int64),

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from scipy.special import expit, logit
 
-from ppaint_stats.joint.encoding import Encoding
+from ppaint_stats.joint.encoding import SQUEEZE, Encoding
 from ppaint_stats.joint.parameters import Layout
 from ppaint_stats.priors import LogNormal
-from ppaint_stats.typing import FloatArray, IntArray
+from ppaint_stats.typing import BoolArray, FloatArray, IntArray
 
 type Tensor = Any
 """A PyTensor variable, whose annotations are partial: what it returns goes unchecked."""
@@ -170,24 +171,37 @@ def draw_rotated_t(
     return np.asarray((entries[..., None, :] @ basis)[..., 0, :])
 
 
-def davidson_logp(value: Tensor, d: Tensor, log_nu: Tensor) -> Tensor:
-    """Log probability of outcomes 0, 1, 2 (A, TIE, B) at a difference d and a tie parameter nu."""
+def mix_lapses(attentive: Tensor, chance: Tensor, lapse: Tensor) -> Tensor:
+    """Log probability of an answer that may be a lapse, from those of an attentive and of a chance answer."""
+    return pm.math.logaddexp(attentive - pt.softplus(lapse), chance - pt.softplus(-lapse))
+
+
+def draw_lapses(lapse: FloatArray, rng: np.random.Generator, shape: tuple[int, ...]) -> BoolArray:
+    """Draw which answers are lapses."""
+    return np.asarray(rng.random(shape) < expit(lapse))
+
+
+def davidson_logp(value: Tensor, d: Tensor, log_nu: Tensor, lapse: Tensor) -> Tensor:
+    """Log probability of outcomes 0, 1, 2 (A, TIE, B) at a difference d, a tie parameter nu, and a logit of lapses."""
     x = pt.exp(-pt.abs(d) / 2)
-    return (1 - value) * d / 2 + pt.eq(value, 1) * log_nu - pt.abs(d) / 2 - pt.log1p(x * (x + pt.exp(log_nu)))
+    own = (1 - value) * d / 2 + pt.eq(value, 1) * log_nu - pt.abs(d) / 2 - pt.log1p(x * (x + pt.exp(log_nu)))
+    return mix_lapses(own, -np.log(3.0), lapse)
 
 
 def draw_davidson(
-    d: FloatArray, log_nu: FloatArray, rng: np.random.Generator, size: tuple[int, ...] | None = None
+    d: FloatArray, log_nu: FloatArray, lapse: FloatArray, rng: np.random.Generator, size: tuple[int, ...] | None = None
 ) -> IntArray:
     """Draw outcomes 0, 1, 2 (A, TIE, B)."""
     logits = np.stack(np.broadcast_arrays(d / 2, log_nu, -d / 2))
     share = np.exp(logits - logits.max(axis=0))
     upper = np.cumsum(share / share.sum(axis=0), axis=0)
-    uniform = rng.random(upper.shape[1:] if size is None else tuple(size))
-    return np.asarray((uniform > upper[0]).astype(np.int64) + (uniform > upper[1]))
+    shape = np.broadcast_shapes(upper.shape[1:], np.shape(lapse)) if size is None else tuple(size)
+    uniform = rng.random(shape)
+    own = (uniform > upper[0]).astype(np.int64) + (uniform > upper[1])
+    return np.asarray(np.where(draw_lapses(lapse, rng, shape), rng.integers(3, size=shape), own))
 
 
-def ordinal_logp(value: Tensor, eta: Tensor, kappa: Tensor) -> Tensor:
+def ordinal_logp(value: Tensor, eta: Tensor, kappa: Tensor, lapse: Tensor) -> Tensor:
     """Log probability of levels 0, 1, ... at a latent eta, with the thresholds of each rating along the last axis.
 
     With u and l the distances to the upper and the lower threshold, sigma(u) - sigma(l) is
@@ -198,19 +212,37 @@ def ordinal_logp(value: Tensor, eta: Tensor, kappa: Tensor) -> Tensor:
     below = pt.take_along_axis(kappa, pt.maximum(value - 1, 0)[..., None], axis=-1)[..., 0]
     has_above, has_below = pt.lt(value, top), pt.gt(value, 0)
     gap = pt.switch(has_above & has_below, above - below, np.inf)
-    return (
+    own = (
         -pt.switch(has_above, pt.softplus(eta - above), 0.0)
         - pt.switch(has_below, pt.softplus(below - eta), 0.0)
         + pt.log(-pt.expm1(-gap))
     )
+    return mix_lapses(own, -pt.log(top + 1.0), lapse)
 
 
 def draw_ordinal(
-    eta: FloatArray, kappa: FloatArray, rng: np.random.Generator, size: tuple[int, ...] | None = None
+    eta: FloatArray, kappa: FloatArray, lapse: FloatArray, rng: np.random.Generator, size: tuple[int, ...] | None = None
 ) -> IntArray:
     """Draw levels: the number of thresholds below the latent and its logistic noise."""
-    noise = rng.logistic(size=np.broadcast_shapes(np.shape(eta), kappa.shape[:-1]) if size is None else tuple(size))
-    return np.asarray((kappa < (eta + noise)[..., None]).sum(axis=-1), dtype=np.int64)
+    least = np.broadcast_shapes(np.shape(eta), kappa.shape[:-1], np.shape(lapse))
+    shape = least if size is None else tuple(size)
+    own = (kappa < (eta + rng.logistic(size=shape))[..., None]).sum(axis=-1)
+    return np.asarray(np.where(draw_lapses(lapse, rng, shape), rng.integers(kappa.shape[-1] + 1, size=shape), own))
+
+
+def logit_normal_logp(value: Tensor, mu: Tensor, sd: Tensor, lapse: Tensor) -> Tensor:
+    """Log density of the logits of a continuous scale, normal but for lapses, which are uniform on the scale."""
+    chance = -pt.softplus(value) - pt.softplus(-value) - np.log1p(-2 * SQUEEZE)
+    return mix_lapses(pm.logp(pm.Normal.dist(mu, sd), value), chance, lapse)
+
+
+def draw_logit_normal(
+    mu: FloatArray, sd: FloatArray, lapse: FloatArray, rng: np.random.Generator, size: tuple[int, ...] | None = None
+) -> FloatArray:
+    """Draw such logits."""
+    shape = np.broadcast_shapes(np.shape(mu), np.shape(sd), np.shape(lapse)) if size is None else tuple(size)
+    chance = logit(rng.uniform(SQUEEZE, 1 - SQUEEZE, shape))
+    return np.asarray(np.where(draw_lapses(lapse, rng, shape), chance, rng.normal(mu, sd, shape)))
 
 
 def find_sharpness(encoding: Encoding) -> IntArray:

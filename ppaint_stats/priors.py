@@ -50,6 +50,9 @@ class Priors:
         Spread of log nu over raters, and over dimensions within a rater.
     position_mean, position_sd
         Advantage of the first position: its average, and its spread over raters.
+    lapse
+        Logit of a rater's probability of a lapse, in either protocol: an answer that has nothing to do with the items,
+        all answers being equally likely. 1.1 % in the median, above 12 % for one rater in twenty.
     log_slope
         Logarithm of the rating slope h: rating logits per unit of utility.
     discrimination_sd
@@ -91,6 +94,7 @@ class Priors:
     tie_dimension_sd: LogNormal = LogNormal(0.2, 0.7)
     position_mean: Normal = Normal(0.0, 0.3)
     position_sd: LogNormal = LogNormal(0.1, 0.7)
+    lapse: Normal = Normal(-4.5, 1.5)
     log_slope: Normal = Normal(-0.2, 0.8)
     discrimination_sd: LogNormal = LogNormal(0.25, 0.7)
     severity_sd: LogNormal = LogNormal(0.7, 0.7)

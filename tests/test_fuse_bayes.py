@@ -100,7 +100,7 @@ def test_raters_table(fusion, study):
     ]
     assert (table["n_ratings"] == 10).all()
     assert (table["n_comparisons"] == 30).all()
-    for name in ("severity", "discrimination", "sharpness", "tie_rate", "position", "taste_sd"):
+    for name in ("severity", "discrimination", "sharpness", "tie_rate", "position", "lapse", "taste_sd"):
         low, middle, high = (table[name + end] for end in ("_lower", "", "_upper"))
         assert ((low < middle) & (middle < high)).all(), name
     assert table["noise"].isna().all()  # an ordinal scale has none

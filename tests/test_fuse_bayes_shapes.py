@@ -207,6 +207,19 @@ def cover(simulation, study):
     return both["population"].between(both["lower"], both["upper"]).mean(), relative.mean()
 
 
+def test_a_careless_rater_is_found():
+    design = ps.PPaintDesign(
+        n_categories=1, n_items=25, n_raters=5, n_pairs=150, dimensions=("overall",), n_careless=1, careless_lapse=0.5
+    )
+    simulation = ps.simulate_study(design, random_seed=3)
+    raters = fuse(simulation.study).raters.set_index("rater")
+    careless = simulation.raters.set_index("rater")["lapse"] > 0
+    assert careless.sum() == 1
+    assert (raters.loc[careless, "lapse_lower"] > 0.2).all()
+    assert raters.loc[careless, "lapse"].between(0.35, 0.75).all()
+    assert (raters.loc[~careless, "lapse"] < 0.08).all()
+
+
 def test_intervals_hold_the_truth_because_of_taste():
     """Without raters' own tastes, hundreds of comparisons by one person count as so many independent witnesses.
 

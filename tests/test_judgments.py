@@ -5,6 +5,7 @@ import pytest
 from scipy.special import expit, log_expit, logsumexp
 from scipy.stats import multivariate_normal, norm, t
 
+from ppaint_stats.joint.encoding import SQUEEZE, find_chance
 from ppaint_stats.kernels.densities import (
     HEAVY,
     NORMAL,
@@ -31,25 +32,37 @@ def differentiate(f, x, step=1e-5):
 
 
 def make_comparisons(rng, *, n=400, n_groups=6, n_raters=3, weighted=False):
-    """Arguments of ``davidson_logp`` after v, log_nu and position; groups lie within raters, as tie parameters do."""
+    """Arguments of ``davidson_logp`` after its parameters; groups lie within raters, as tie parameters do."""
     group = np.sort(rng.integers(n_groups, size=n))
     a, b = rng.integers(30, size=(2, n))
     weight = rng.choice([0.5, 1.0, 1.0, 3.0], size=n) if weighted else np.ones(n)
     return a, b, group, group * n_raters // n_groups, rng.integers(3, size=n), weight
 
 
-def davidson_slowly(v, log_nu, position, a, b, group, rater, outcome, weight):
+def mix_slowly(own, chance, lapse):
+    """Logarithm of a mixture of attentive answers and lapses, and the probability that an answer was attentive."""
+    parts = np.stack([own + log_expit(-lapse), chance + log_expit(lapse)])
+    value = logsumexp(parts, axis=0)
+    return value, np.exp(parts[0] - value)
+
+
+def davidson_slowly(v, log_nu, position, lapse, a, b, group, rater, outcome, weight):
     d = v[a] - v[b] + position[rater]
     scores = np.column_stack([d / 2, log_nu[group], -d / 2])
     rows = np.arange(len(a))
-    value = weight @ (scores[rows, outcome] - logsumexp(scores, axis=1))
-    by_scores = weight[:, None] * (np.eye(3)[outcome] - np.exp(scores - logsumexp(scores, axis=1, keepdims=True)))
+    logp, share = mix_slowly(scores[rows, outcome] - logsumexp(scores, axis=1), -np.log(3), lapse[rater])
+    by_scores = np.eye(3)[outcome] - np.exp(scores - logsumexp(scores, axis=1, keepdims=True))
+    by_scores *= (weight * share)[:, None]
     by_d = (by_scores[:, 0] - by_scores[:, 2]) / 2
     by_v = np.zeros(len(v))
     np.add.at(by_v, a, by_d)
     np.add.at(by_v, b, -by_d)
     by_nu = np.bincount(group, by_scores[:, 1], minlength=len(log_nu))
-    return value, by_v, by_nu, np.bincount(rater, by_d, minlength=len(position))
+    by_lapse = np.bincount(rater, weight * (expit(-lapse[rater]) - share), minlength=len(lapse))
+    return weight @ logp, by_v, by_nu, np.bincount(rater, by_d, minlength=len(position)), by_lapse
+
+
+LAPSES = np.array([-25.0, -3.0, 0.5])
 
 
 @pytest.mark.parametrize("spread", [0.0, 1.0, 20.0, 200.0])
@@ -61,20 +74,21 @@ def test_davidson_equals_the_softmax_of_three_outcomes(spread, weighted):
         v[:4] = [spread, -spread, 2 * spread, -2 * spread]  # +-400 at the widest
     log_nu, position = rng.normal(-1, 1, size=6), rng.normal(0, 0.5, size=3)
     arguments = make_comparisons(rng, weighted=weighted)
-    found = davidson_logp(v, log_nu, position, *arguments)
-    expected = davidson_slowly(v, log_nu, position, *arguments)
+    found = davidson_logp(v, log_nu, position, LAPSES, *arguments)
+    expected = davidson_slowly(v, log_nu, position, LAPSES, *arguments)
     scale = arguments[-1].sum()
     for left, right in zip(found, expected, strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-12, atol=1e-14 * scale)
 
 
+@pytest.mark.parametrize("lapse", [-100.0, -4.0, 2.0])
 @pytest.mark.parametrize("log_nu", [-30.0, 0.0, 5.0])
 @pytest.mark.parametrize("d", [-800.0, -3.0, 0.0, 3.0, 800.0])
-def test_davidson_one_comparison(d, log_nu):
+def test_davidson_one_comparison(d, log_nu, lapse):
     one, place = np.ones(1), np.zeros(1, dtype=np.int64)
     for outcome in range(3):
         arguments = (
-            np.array([d / 2, -d / 2]), np.array([log_nu]), np.zeros(1),
+            np.array([d / 2, -d / 2]), np.array([log_nu]), np.zeros(1), np.array([lapse]),
             place, place + 1, place, place, place + outcome, one,
         )  # fmt: skip
         for left, right in zip(davidson_logp(*arguments), davidson_slowly(*arguments), strict=True):
@@ -85,13 +99,15 @@ def test_davidson_gradient_is_the_derivative_of_its_value():
     rng = np.random.default_rng(2)
     v, log_nu, position = rng.normal(size=30), rng.normal(-1, 1, size=6), rng.normal(size=3)
     arguments = make_comparisons(rng, weighted=True)
-    _, by_v, by_nu, by_position = davidson_logp(v, log_nu, position, *arguments)
+    lapse = np.array([-4.0, -1.0, 0.5])
+    _, *gradients = davidson_logp(v, log_nu, position, lapse, *arguments)
     numerical = (
-        differentiate(lambda z: davidson_logp(z, log_nu, position, *arguments)[0], v),
-        differentiate(lambda z: davidson_logp(v, z, position, *arguments)[0], log_nu),
-        differentiate(lambda z: davidson_logp(v, log_nu, z, *arguments)[0], position),
+        differentiate(lambda z: davidson_logp(z, log_nu, position, lapse, *arguments)[0], v),
+        differentiate(lambda z: davidson_logp(v, z, position, lapse, *arguments)[0], log_nu),
+        differentiate(lambda z: davidson_logp(v, log_nu, z, lapse, *arguments)[0], position),
+        differentiate(lambda z: davidson_logp(v, log_nu, position, z, *arguments)[0], lapse),
     )
-    for left, right in zip((by_v, by_nu, by_position), numerical, strict=True):
+    for left, right in zip(gradients, numerical, strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-6, atol=1e-6)
 
 
@@ -100,8 +116,8 @@ def test_davidson_does_not_depend_on_the_order_of_comparisons():
     v, log_nu, position = rng.normal(size=30), rng.normal(-1, 1, size=6), rng.normal(size=3)
     arguments = make_comparisons(rng)
     order = rng.permutation(len(arguments[0]))
-    found = davidson_logp(v, log_nu, position, *(column[order] for column in arguments))
-    for left, right in zip(found, davidson_logp(v, log_nu, position, *arguments), strict=True):
+    found = davidson_logp(v, log_nu, position, LAPSES, *(column[order] for column in arguments))
+    for left, right in zip(found, davidson_logp(v, log_nu, position, LAPSES, *arguments), strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-12, atol=1e-12)
 
 
@@ -119,17 +135,19 @@ def test_exp_half_of_huge_sizes_is_tiny_and_finite():
     assert np.all((out >= 0) & (out < 1e-300))
 
 
-def ordinal_slowly(eta, kappa, dimension, level):
+def ordinal_slowly(eta, kappa, lapse, dimension, rater, level):
     """Log-likelihood from log sigma(u) + log sigma(-l) + log(1 - exp(l - u)), with infinite outer thresholds."""
     edges = np.column_stack([np.full(len(kappa), -np.inf), kappa, np.full(len(kappa), np.inf)])
     low, high = edges[dimension, level], edges[dimension, level + 1]
-    value = np.sum(log_expit(high - eta) + log_expit(eta - low) + np.log(-np.expm1(low - high)))
-    by_eta = expit(low - eta) - expit(eta - high)
+    own = log_expit(high - eta) + log_expit(eta - low) + np.log(-np.expm1(low - high))
+    logp, share = mix_slowly(own, -np.log(kappa.shape[1] + 1), lapse[rater])
+    by_eta = share * (expit(low - eta) - expit(eta - high))
     by_edges = np.zeros(edges.shape)
     inner = np.exp(low - high) / -np.expm1(low - high)
-    np.add.at(by_edges, (dimension, level + 1), expit(eta - high) + inner)
-    np.add.at(by_edges, (dimension, level), -expit(low - eta) - inner)
-    return value, by_eta, by_edges[:, 1:-1]
+    np.add.at(by_edges, (dimension, level + 1), share * (expit(eta - high) + inner))
+    np.add.at(by_edges, (dimension, level), -share * (expit(low - eta) + inner))
+    by_lapse = np.bincount(rater, expit(-lapse[rater]) - share, minlength=len(lapse))
+    return logp.sum(), by_eta, by_edges[:, 1:-1], by_lapse
 
 
 @pytest.mark.parametrize("spread", [1.0, 30.0, 700.0])
@@ -138,45 +156,65 @@ def test_ordinal_equals_the_cumulative_logit(levels, spread):
     rng = np.random.default_rng(levels)
     kappa = np.sort(rng.normal(size=(3, levels - 1)), axis=1) + 0.05 * np.arange(levels - 1)
     eta = rng.uniform(-spread, spread, size=500)
-    dimension, level = rng.integers(3, size=500), rng.integers(levels, size=500)
-    found = ordinal_logp(eta, kappa, dimension, level)
-    for left, right in zip(found, ordinal_slowly(eta, kappa, dimension, level), strict=True):
+    dimension, rater, level = rng.integers(3, size=500), rng.integers(3, size=500), rng.integers(levels, size=500)
+    found = ordinal_logp(eta, kappa, LAPSES, dimension, rater, level)
+    for left, right in zip(found, ordinal_slowly(eta, kappa, LAPSES, dimension, rater, level), strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-11, atol=1e-11)
     if spread == 1.0:
         edges = np.column_stack([np.zeros(3), np.ones(3)])
         share = np.hstack([edges[:, :1], expit(kappa), edges[:, 1:]])  # at eta = 0, straight from the definition
         plain = np.log(share[dimension, level + 1] - share[dimension, level]).sum()
-        assert ordinal_logp(np.zeros(500), kappa, dimension, level)[0] == pytest.approx(plain, rel=1e-10)
+        never = np.full(3, -200.0)
+        value = ordinal_logp(np.zeros(500), kappa, never, dimension, rater, level)[0]
+        assert value == pytest.approx(plain, rel=1e-10)
 
 
 def test_ordinal_gradient_is_the_derivative_of_its_value():
     rng = np.random.default_rng(5)
     kappa = np.sort(rng.normal(size=(2, 4)), axis=1) + 0.3 * np.arange(4)
     eta, dimension, level = rng.normal(size=60), rng.integers(2, size=60), rng.integers(5, size=60)
-    _, by_eta, by_kappa = ordinal_logp(eta, kappa, dimension, level)
-    by_eta_numerical = differentiate(lambda z: ordinal_logp(z, kappa, dimension, level)[0], eta)
-    by_kappa_numerical = differentiate(lambda z: ordinal_logp(eta, z, dimension, level)[0], kappa)
-    np.testing.assert_allclose(by_eta, by_eta_numerical, rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(by_kappa, by_kappa_numerical, rtol=1e-6, atol=1e-6)
+    lapse, codes = np.array([-4.0, 0.5]), (dimension, rng.integers(2, size=60), level)
+    _, *gradients = ordinal_logp(eta, kappa, lapse, *codes)
+    numerical = (
+        differentiate(lambda z: ordinal_logp(z, kappa, lapse, *codes)[0], eta),
+        differentiate(lambda z: ordinal_logp(eta, z, lapse, *codes)[0], kappa),
+        differentiate(lambda z: ordinal_logp(eta, kappa, z, *codes)[0], lapse),
+    )
+    for left, right in zip(gradients, numerical, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-6, atol=1e-6)
 
 
 def test_ordinal_shares_sum_to_one():
     kappa = np.array([[-1.0, 0.2, 0.21, 3.0]])
     zeros = np.zeros(1, dtype=np.int64)
-    shares = [np.exp(ordinal_logp(np.array([0.7]), kappa, zeros, zeros + k)[0]) for k in range(5)]
-    assert sum(shares) == pytest.approx(1, abs=1e-14)
+    for lapse in (-60.0, -1.0, 40.0):
+        codes = [(zeros, zeros, zeros + k) for k in range(5)]
+        shares = [np.exp(ordinal_logp(np.array([0.7]), kappa, np.array([lapse]), *code)[0]) for code in codes]
+        assert sum(shares) == pytest.approx(1, abs=1e-14)
+        if lapse > 0:
+            np.testing.assert_allclose(shares, 0.2, rtol=1e-12)
 
 
 def test_normal_equals_scipy():
     rng = np.random.default_rng(6)
     eta, answer, rater = rng.normal(size=200), rng.normal(size=200), rng.integers(4, size=200)
-    log_noise = rng.normal(size=4)
-    value, by_eta, by_noise = normal_logp(eta, log_noise, rater, answer)
-    assert value == pytest.approx(norm.logpdf(answer, eta, np.exp(log_noise)[rater]).sum(), rel=1e-13)
-    by_eta_numerical = differentiate(lambda z: normal_logp(z, log_noise, rater, answer)[0], eta)
-    by_noise_numerical = differentiate(lambda z: normal_logp(eta, z, rater, answer)[0], log_noise)
-    np.testing.assert_allclose(by_eta, by_eta_numerical, rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(by_noise, by_noise_numerical, rtol=1e-6, atol=1e-6)
+    log_noise, lapse, chance = rng.normal(size=4), np.array([-20.0, -3.0, -1.0, 1.0]), rng.uniform(0.05, 0.25, 200)
+    value, *gradients = normal_logp(eta, log_noise, lapse, rater, answer, chance)
+    own = norm.logpdf(answer, eta, np.exp(log_noise)[rater])
+    assert value == pytest.approx(mix_slowly(own, np.log(chance), lapse[rater])[0].sum(), rel=1e-13)
+    numerical = (
+        differentiate(lambda z: normal_logp(z, log_noise, lapse, rater, answer, chance)[0], eta),
+        differentiate(lambda z: normal_logp(eta, z, lapse, rater, answer, chance)[0], log_noise),
+        differentiate(lambda z: normal_logp(eta, log_noise, z, rater, answer, chance)[0], lapse),
+    )
+    for left, right in zip(gradients, numerical, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-6, atol=1e-6)
+
+
+def test_a_lapse_on_a_continuous_scale_is_uniform_on_the_scale():
+    share = np.linspace(SQUEEZE, 1 - SQUEEZE, 2001)
+    logits = np.log(share) - np.log1p(-share)
+    assert np.trapezoid(find_chance(logits), logits) == pytest.approx(1, rel=1e-5)
 
 
 def make_factor(n, rng):

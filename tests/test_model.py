@@ -21,7 +21,15 @@ from ppaint_stats.joint.encoding import Encoding, encode_study
 from ppaint_stats.joint.parameters import Layout, lay_out
 from ppaint_stats.kernels.joint.density import joint_logp
 from ppaint_stats.model import build_model
-from ppaint_stats.model_parts import davidson_logp, draw_davidson, draw_ordinal, draw_rotated_t, ordinal_logp
+from ppaint_stats.model_parts import (
+    davidson_logp,
+    draw_davidson,
+    draw_logit_normal,
+    draw_ordinal,
+    draw_rotated_t,
+    logit_normal_logp,
+    ordinal_logp,
+)
 from ppaint_stats.priors import LogNormal, Normal, Priors
 
 PLAIN = Mode("py", None)
@@ -179,7 +187,7 @@ def test_studies_reach_all_branches():
             found.setdefault(parameter.name, set()).add(parameter.centred)
     both = {"taste_spread", "sharpness", "position", "tie_rater", "discrimination", "severity_rater", "severity"}
     assert all(found[name] == {True, False} for name in both)
-    assert len(found) == 32
+    assert len(found) == 33
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -234,6 +242,7 @@ def test_predictive_draws_of_equals():
     zeros = case.layout.unpack(np.zeros((1, 40, case.layout.starts[-1])))
     zeros["item_cov"][..., [0, 2]] = zeros["taste_cov"][..., [0, 2]] = 1.0
     zeros["tie_mean"][:] = -0.3
+    zeros["lapse"][:] = -30.0
     dims = {name: parameter.dims for name, parameter in case.layout.parameters.items()}
     names = {dim for name in zeros for dim in dims[name]}
     posterior = xr.Dataset(
@@ -261,21 +270,25 @@ def test_continuous_ratings_are_drawn_as_logits():
 def test_draws_follow_their_densities():
     rng = np.random.default_rng(8)
     n = 40_000
-    for d, log_nu in ((0.0, -0.3), (1.7, 0.4), (-60.0, 2.0)):
-        share = np.bincount(draw_davidson(np.array(d), np.array(log_nu), rng, (n,)), minlength=3) / n
-        p = np.exp(
-            [davidson_logp(pt.constant(k), pt.constant(d), pt.constant(log_nu)).eval(mode=PLAIN) for k in range(3)]
-        )
+    for arguments in ((0.0, -0.3, -30.0), (1.7, 0.4, -1.0), (-60.0, 2.0, 0.5)):
+        share = np.bincount(draw_davidson(*map(np.array, arguments), rng, (n,)), minlength=3) / n
+        constants = [pt.constant(x) for x in arguments]
+        p = np.exp([davidson_logp(pt.constant(k), *constants).eval(mode=PLAIN) for k in range(3)])
         assert p.sum() == pytest.approx(1)
         np.testing.assert_allclose(share, p, atol=0.01)
     kappa = np.array([-1.0, 0.2, 2.5])
-    for eta in (-0.5, 3.0):
-        share = np.bincount(draw_ordinal(np.array(eta), kappa, rng, (n,)), minlength=4) / n
-        p = np.exp(
-            [ordinal_logp(pt.constant(k), pt.constant(eta), pt.constant(kappa)).eval(mode=PLAIN) for k in range(4)]
-        )
+    for eta, lapse in ((-0.5, -30.0), (3.0, -0.5)):
+        share = np.bincount(draw_ordinal(np.array(eta), kappa, np.array(lapse), rng, (n,)), minlength=4) / n
+        constants = [pt.constant(x) for x in (eta, kappa, lapse)]
+        p = np.exp([ordinal_logp(pt.constant(k), *constants).eval(mode=PLAIN) for k in range(4)])
         assert p.sum() == pytest.approx(1)
         np.testing.assert_allclose(share, p, atol=0.01)
+    for lapse in (-30.0, 0.0):
+        logits = draw_logit_normal(np.array(0.5), np.array(0.7), np.array(lapse), rng, (n,))
+        centre = (np.linspace(-3, 3, 25)[:-1] + np.linspace(-3, 3, 25)[1:]) / 2
+        constants = [pt.constant(x) for x in (0.5, 0.7, lapse)]
+        p = np.exp(logit_normal_logp(pt.constant(centre), *constants).eval(mode=PLAIN))
+        np.testing.assert_allclose(np.histogram(logits, np.linspace(-3, 3, 25))[0] / n / 0.25, p, atol=0.03)
     basis = np.linalg.qr(rng.normal(size=(3, 3)))[0]
     own = draw_rotated_t(basis, np.array(0.5), rng, (5000,))
     assert stats.kstest((own @ basis.T).ravel() / 0.5, stats.t(4).cdf).pvalue > 0.001

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ppaint_stats.joint.bases import helmert_basis, mean_basis, panel_basis
-from ppaint_stats.joint.encoding import Encoding
+from ppaint_stats.joint.encoding import Encoding, find_chance
 from ppaint_stats.joint.parameters import Layout
 from ppaint_stats.kernels.joint.data import NAMES, JointData
 from ppaint_stats.priors import LogNormal, Priors
@@ -75,6 +75,9 @@ def prepare_data(encoding: Encoding, layout: Layout, priors: Priors) -> JointDat
         rating_rater=none if r is None else r.rater,
         rating_level=none if r is None or not e.levels else r.answer.astype(np.int64),
         rating_answer=nothing if r is None else r.answer,
+        rating_chance=nothing if r is None or e.levels else find_chance(r.answer),
+        preference_lapse=np.array([e.raters.index(name) for name in e.preference_raters], dtype=np.int64),
+        rating_lapse=np.array([e.raters.index(name) for name in e.rating_raters], dtype=np.int64),
         group_rater=np.ascontiguousarray(groups[:, 0]),
         group_category=np.ascontiguousarray(groups[:, 1]),
         group_preference=_group_preference(e, groups),

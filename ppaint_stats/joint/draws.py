@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from ppaint_stats.joint.bases import helmert_basis, mean_basis, panel_basis
 from ppaint_stats.joint.encoding import Encoding
@@ -32,6 +33,7 @@ class Draws:
 
 
 DIMS: dict[str, tuple[str, ...]] = {
+    "lapse": ("rater",),
     "consensus": ("item", "dimension"),
     "consensus_rating": ("item", "dimension"),
     "item_sd": ("dimension",),
@@ -86,7 +88,7 @@ def derive_draws(flat: FloatArray, encoding: Encoding, layout: Layout, *, seed: 
     e, x = encoding, layout.unpack(flat)
     n, n_dims = len(flat), len(e.dimensions)
     rng = np.random.default_rng(seed)
-    values: dict[str, FloatArray] = {}
+    values: dict[str, FloatArray] = {"lapse": expit(x["lapse"])}
     item_factor = unpack_factors(x["item_cov"], n_dims)
     consensus = x["consensus"]
     if not layout.parameters["consensus"].centred:

@@ -120,6 +120,11 @@ class Encoding:
     judged: BoolArray
 
     @property
+    def raters(self) -> tuple[str, ...]:
+        """Everyone who judges: who rate, then who only compare."""
+        return tuple(dict.fromkeys([*self.rating_raters, *self.preference_raters]))
+
+    @property
     def anonymous(self) -> bool:
         """Whether comparisons bear no rater."""
         return self.preference_raters == (ANONYMOUS,)
@@ -226,6 +231,12 @@ def squeeze_ratings(values: FloatArray, scale: RatingScale) -> FloatArray:
     """
     share = SQUEEZE + (1 - 2 * SQUEEZE) * (values - scale.low) / scale.span
     return np.asarray(np.log(share) - np.log1p(-share))
+
+
+def find_chance(logits: FloatArray) -> FloatArray:
+    """Density of logits of a continuous scale, both ends drawn in, where any rating is equally likely."""
+    share = 1 / (1 + np.exp(-logits))
+    return np.asarray(share * (1 - share) / (1 - 2 * SQUEEZE))
 
 
 def _flatten_preferences(frame: pd.DataFrame, code: dict[tuple[str, str], int]) -> pd.DataFrame:

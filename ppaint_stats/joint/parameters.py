@@ -58,6 +58,13 @@ class Layout:
         sizes = [self.parameters[name].size if name in self.parameters else 0 for name in NAMES]
         return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
+    @property
+    def middle(self) -> FloatArray:
+        """The flat vector with every parameter at its prior's mean, where it has a prior of its own, else at 0."""
+        own = self.parameters.values()
+        values = {p.name: np.full(p.shape, 0.0 if p.prior is None else p.prior.mean) for p in own}
+        return self.pack(values)
+
     def unpack(self, flat: FloatArray) -> dict[str, FloatArray]:
         """Split the last axis of an array into parameters, all on their sampled, unconstrained scales."""
         starts = self.starts
@@ -96,6 +103,7 @@ def lay_out(encoding: Encoding, priors: Priors, *, discrepancy: bool) -> Layout:
         "category": e.categories,
         "dimension": e.dimensions,
         "item": e.items,
+        "rater": e.raters,
         "preference_rater": e.preference_raters,
         "rating_rater": e.rating_raters,
         "taste_rater": e.taste_raters,
@@ -110,7 +118,8 @@ def lay_out(encoding: Encoding, priors: Priors, *, discrepancy: bool) -> Layout:
         "category_contrast": np.arange(len(e.categories) - 1),
         "gap": np.arange(max(e.levels - 2, 0)),
     }
-    parts = [*_of_items(e), *_of_preferences(e, priors), *_of_ratings(e, priors)]
+    lapse = Parameter("lapse", ("rater",), (), priors.lapse)
+    parts = [lapse, *_of_items(e), *_of_preferences(e, priors), *_of_ratings(e, priors)]
     if discrepancy:
         parts += [
             Parameter("protocol_correlation", ("dimension",), ()),

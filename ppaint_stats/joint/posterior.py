@@ -79,6 +79,7 @@ def describe_coords(encoding: Encoding, shape: tuple[int, int]) -> dict[str, obj
     e = encoding
     coords: dict[str, object] = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
     coords |= {"item": list(e.items), "dimension": list(e.dimensions), "dimension_bis": list(e.dimensions)}
+    coords["rater"] = list(e.raters)
     coords |= {"category": list(e.categories), "taste_rater": list(e.taste_raters)}
     coords |= {"preference_rater": list(e.preference_raters), "rating_rater": list(e.rating_raters)}
     return coords

@@ -63,7 +63,7 @@ def sample_density(
         ["float64"],
         [(size,)],
         ["flat"],
-        make_initial_point_fn=lambda part: np.random.default_rng(part).normal(0.0, START_SD, size),
+        make_initial_point_fn=lambda part: np.random.default_rng(part).normal(layout.middle, START_SD),
     )
     joint_logp(np.zeros(size), data)  # compiled, or read from the disk, before the chains start
     begun = time.perf_counter()

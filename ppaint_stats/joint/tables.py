@@ -23,17 +23,17 @@ def _columns(row: dict[str, object], name: str, values: FloatArray | None, prob:
 
 
 def tabulate_raters(draws: Draws, encoding: Encoding, *, prob: float) -> pd.DataFrame:
-    """One row per rater and dimension: severity, discrimination, sharpness, ties, position effect, spread of taste.
+    """One row per rater and dimension: severity, discrimination, sharpness, ties, position, lapses, taste.
 
     ``severity`` is in rating logits, positive for strict raters, against the mean of the rater's panel;
     ``discrimination`` and ``sharpness`` are factors on the utilities in ratings and in preferences, their geometric
     means over raters being 1; ``tie_rate`` is the probability of a tie between two equal items without an advantage of
-    the first position; ``position`` is that advantage in utility; ``taste_sd`` the spread of the rater's taste.
+    the first position; ``position`` is that advantage in utility; ``lapse`` the probability of
+    an answer that has nothing to do with the items, in either protocol; ``taste_sd`` the spread of the rater's taste.
     """
     v, e = draws.values, encoding
-    raters = list(dict.fromkeys([*e.rating_raters, *e.preference_raters]))
     rows = []
-    for rater in raters:
+    for k, rater in enumerate(e.raters):
         r = e.rating_raters.index(rater) if rater in e.rating_raters else None
         p = e.preference_raters.index(rater) if rater in e.preference_raters else None
         t = e.taste_raters.index(rater) if rater in e.taste_raters else None
@@ -50,6 +50,7 @@ def tabulate_raters(draws: Draws, encoding: Encoding, *, prob: float) -> pd.Data
                 tie_rate = 1 / (1 + 2 * np.exp(-v["log_nu"][:, p, d]))
             _columns(row, "tie_rate", tie_rate, prob)
             _columns(row, "position", None if p is None else v["position"][:, p], prob)
+            _columns(row, "lapse", v["lapse"][:, k], prob)
             _columns(row, "taste_sd", None if t is None else v["taste_sd"][:, d] * v["taste_spread"][:, t], prob)
             rows.append(row)
     return pd.DataFrame(rows)

@@ -1,7 +1,9 @@
 r"""Log-likelihoods of judgments with their gradients, compiled, one pass each.
 
 Preferences follow Davidson's model with :math:`d = v_A - v_B + \delta_r`, ratings a cumulative logit,
-:math:`P(y \le k) = \sigma(\kappa_{dk} - \eta)`, or, on a continuous scale, a normal distribution of their logits.
+:math:`P(y \le k) = \sigma(\kappa_{dk} - \eta)`, or, on a continuous scale, a normal distribution of their logits. With
+a probability of its own, a judgment is a lapse: any answer, all equally likely. The gradient of such a mixture is that
+of the attentive answer, times the probability that the answer was one.
 """
 
 from math import factorial
@@ -9,6 +11,7 @@ from math import factorial
 import numba
 import numpy as np
 
+_INVERSE_ROOT_2PI = 1.0 / np.sqrt(2.0 * np.pi)
 _HALF_LOG2_E = 0.5 / np.log(2.0)
 _ROUND = 6755399441055744.0  # 1.5 * 2**52: added to a double, it leaves the nearest integer in the lowest bits
 _LOG2_HIGH = float.fromhex("0x1.62e42fefa0000p-1")  # log 2 to 37 bits: its products with exponents are exact
@@ -54,23 +57,26 @@ def exp_half(size, out):  # type: ignore[no-untyped-def]  # pragma: no cover - c
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz", "arcp"})
-def _score_comparisons(d, x, nu, log_tie, outcome, weight, score, z):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Fill scores and normalisers of comparisons with one tie parameter; sums of gain, tie residuals and scores."""
-    total, ties, scores = 0.0, 0.0, 0.0
+def _score_comparisons(d, x, nu, lapse, outcome, weight, score, p):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Fill scores and probabilities of comparisons with one tie parameter; sums of tie residuals, scores, lapses."""
+    ties, scores, lapses = 0.0, 0.0, 0.0
     for i in range(len(d)):
-        z[i] = 1.0 + x[i] * (x[i] + nu)
-        inverse = weight[i] / z[i]
+        inverse = 1.0 / (1.0 + x[i] * (x[i] + nu))
         sign = 0.5 * (1.0 - outcome[i])  # 1/2 for A, 0 for a tie, -1/2 for B: no branch to guess wrong
-        tie = weight[i] * (1.0 - 2.0 * abs(sign))
-        score[i] = weight[i] * sign - np.copysign(0.5 * (1.0 - x[i] * x[i]) * inverse, d[i])
+        tie = 1.0 - 2.0 * abs(sign)
+        decided = 1.0 if sign * d[i] >= 0.0 else x[i] * x[i]
+        attentive = (1.0 - lapse) * (tie * nu * x[i] + (1.0 - tie) * decided) * inverse
+        p[i] = attentive + lapse / 3.0
+        share = weight[i] * attentive / p[i]
+        score[i] = share * (sign - np.copysign(0.5 * (1.0 - x[i] * x[i]) * inverse, d[i]))
         scores += score[i]
-        ties += tie - nu * x[i] * inverse
-        total += weight[i] * (sign * d[i] - 0.5 * abs(d[i])) + tie * log_tie
-    return total, ties, scores
+        ties += share * (tie - nu * x[i] * inverse)
+        lapses += weight[i] * (1.0 - lapse) - share
+    return ties, scores, lapses
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def davidson_logp(v, log_nu, position, a, b, group, rater, outcome, weight):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def davidson_logp(v, log_nu, position, lapse, a, b, group, rater, outcome, weight):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Log-likelihood of comparisons and its gradient.
 
     Parameters
@@ -79,6 +85,8 @@ def davidson_logp(v, log_nu, position, a, b, group, rater, outcome, weight):  # 
         Utilities on the scale of each rater's preferences, flat.
     log_nu, position
         Tie parameter by group, position effect by rater.
+    lapse
+        Logit of each rater's probability of a lapse, above -300.
     a, b
         Places of both utilities of each comparison in ``v``.
     group, rater
@@ -91,13 +99,14 @@ def davidson_logp(v, log_nu, position, a, b, group, rater, outcome, weight):  # 
     Returns
     -------
     tuple
-        Value, and gradients by ``v``, ``log_nu``, ``position``.
+        Value, and gradients by ``v``, ``log_nu``, ``position``, ``lapse``.
     """
     by_v = np.zeros(len(v))
     by_nu = np.zeros(len(log_nu))
     by_position = np.zeros(len(position))
+    by_lapse = np.zeros(len(lapse))
     total = 0.0
-    product = 1.0  # of normalisers, so that one logarithm serves many comparisons
+    product = 1.0  # of probabilities, so that one logarithm serves many comparisons
     start = 0
     while start < len(a):
         r, g = rater[start], group[start]
@@ -105,33 +114,33 @@ def davidson_logp(v, log_nu, position, a, b, group, rater, outcome, weight):  # 
         while end < len(a) and rater[end] == r and group[end] == g:
             end += 1
         n = end - start
-        d, size, x, score, z = np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+        d, size, x, score, p = np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
         for i in range(n):
             d[i] = v[a[start + i]] - v[b[start + i]] + position[r]
             size[i] = abs(d[i])
         exp_half(size, x)
-        gain, ties, scores = _score_comparisons(
-            d, x, np.exp(log_nu[g]), log_nu[g], outcome[start:end], weight[start:end], score, z
+        ties, scores, lapses = _score_comparisons(
+            d, x, np.exp(log_nu[g]), 1.0 / (1.0 + np.exp(-lapse[r])), outcome[start:end], weight[start:end], score, p
         )
-        total += gain
         by_nu[g] += ties
         by_position[r] += scores
+        by_lapse[r] += lapses
         for i in range(n):
             by_v[a[start + i]] += score[i]
             by_v[b[start + i]] -= score[i]
             if weight[start + i] == 1.0:
-                product *= z[i]
-                if product > 1e150:
-                    total -= np.log(product)
+                product *= p[i]
+                if product < 1e-150:
+                    total += np.log(product)
                     product = 1.0
             else:
-                total -= weight[start + i] * np.log(z[i])
+                total += weight[start + i] * np.log(p[i])
         start = end
-    return total - np.log(product), by_v, by_nu, by_position
+    return total + np.log(product), by_v, by_nu, by_position, by_lapse
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def ordinal_logp(eta, kappa, dimension, level):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def ordinal_logp(eta, kappa, lapse, dimension, rater, level):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Log-likelihood of ordinal ratings and its gradient.
 
     Parameters
@@ -140,13 +149,15 @@ def ordinal_logp(eta, kappa, dimension, level):  # type: ignore[no-untyped-def] 
         Latent of each rating.
     kappa
         Thresholds, shape (dimensions, levels - 1), rising.
-    dimension, level
-        Dimension of each rating, and its level from 0.
+    lapse
+        Logit of each rater's probability of a lapse, above -300.
+    dimension, rater, level
+        Dimension and rater of each rating, and its level from 0.
 
     Returns
     -------
     tuple
-        Value, and gradients by ``eta`` and ``kappa``.
+        Value, and gradients by ``eta``, ``kappa`` and ``lapse``.
 
     Notes
     -----
@@ -156,45 +167,53 @@ def ordinal_logp(eta, kappa, dimension, level):  # type: ignore[no-untyped-def] 
     by_eta = np.zeros(len(eta))
     n_dimensions, top = kappa.shape
     by_kappa = np.zeros((n_dimensions, top))
-    log_gap, pull = np.zeros((n_dimensions, top)), np.zeros((n_dimensions, top))
+    room, pull = np.ones((n_dimensions, top)), np.zeros((n_dimensions, top))
     for d in range(n_dimensions):
         for k in range(1, top):
-            missing = -np.expm1(-max(kappa[d, k] - kappa[d, k - 1], 1e-12))
-            log_gap[d, k] = np.log(missing)
-            pull[d, k] = (1.0 - missing) / missing
+            room[d, k] = -np.expm1(-max(kappa[d, k] - kappa[d, k - 1], 1e-12))
+            pull[d, k] = (1.0 - room[d, k]) / room[d, k]
+    chance = np.zeros(len(lapse))
+    by_lapse = np.zeros(len(lapse))
+    for r in range(len(lapse)):
+        chance[r] = 1.0 / (1.0 + np.exp(-lapse[r]))
     total = 0.0
-    product = 1.0
+    product = 1.0  # of probabilities, so that one logarithm serves many ratings
     for i in range(len(eta)):
-        k, d = level[i], dimension[i]
-        if k < top:  # log sigma(upper - eta); its derivative is sigma(eta - upper)
+        k, d, r = level[i], dimension[i], rater[i]
+        attentive = 1.0 - chance[r]
+        upper, lower = 0.0, 0.0
+        if k < top:  # sigma(upper - eta); the derivative of its logarithm is sigma(eta - upper)
             x = kappa[d, k] - eta[i]
             e = np.exp(-abs(x))
-            total += min(x, 0.0)
-            product *= 1.0 + e
-            tail = (e if x > 0 else 1.0) / (1.0 + e)
-            by_kappa[d, k] += tail
-            by_eta[i] -= tail
+            upper = (e if x > 0 else 1.0) / (1.0 + e)
+            attentive *= (1.0 if x > 0 else e) / (1.0 + e)
         if k > 0:
             x = eta[i] - kappa[d, k - 1]
             e = np.exp(-abs(x))
-            total += min(x, 0.0)
-            product *= 1.0 + e
-            tail = (e if x > 0 else 1.0) / (1.0 + e)
-            by_kappa[d, k - 1] -= tail
-            by_eta[i] += tail
+            lower = (e if x > 0 else 1.0) / (1.0 + e)
+            attentive *= (1.0 if x > 0 else e) / (1.0 + e)
+        squeeze = 0.0
         if 0 < k < top:
-            total += log_gap[d, k]
-            by_kappa[d, k] += pull[d, k]
-            by_kappa[d, k - 1] -= pull[d, k]
-        if product > 1e150:
-            total -= np.log(product)
+            attentive *= room[d, k]
+            squeeze = pull[d, k]
+        p = attentive + chance[r] / (top + 1.0)
+        share = attentive / p
+        by_eta[i] = share * (lower - upper)
+        if k < top:
+            by_kappa[d, k] += share * (upper + squeeze)
+        if k > 0:
+            by_kappa[d, k - 1] -= share * (lower + squeeze)
+        by_lapse[r] += 1.0 - chance[r] - share
+        product *= p
+        if product < 1e-150:
+            total += np.log(product)
             product = 1.0
-    return total - np.log(product), by_eta, by_kappa
+    return total + np.log(product), by_eta, by_kappa, by_lapse
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def normal_logp(eta, log_noise, rater, answer):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Log-likelihood of continuous ratings, given as logits, and its gradient.
+def normal_logp(eta, log_noise, lapse, rater, answer, chance):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Log-likelihood of continuous ratings, given as logits, and its gradient; ``lapse`` as for ordinal ones.
 
     Parameters
     ----------
@@ -204,19 +223,28 @@ def normal_logp(eta, log_noise, rater, answer):  # type: ignore[no-untyped-def] 
         Logarithm of each rater's noise.
     rater, answer
         Rater of each rating, and its logit.
+    chance
+        Density of each answer under a lapse.
 
     Returns
     -------
     tuple
-        Value, and gradients by ``eta`` and ``log_noise``.
+        Value, and gradients by ``eta``, ``log_noise`` and ``lapse``.
     """
     by_eta = np.zeros(len(eta))
     by_noise = np.zeros(len(log_noise))
-    total = -0.5 * np.log(2.0 * np.pi) * len(eta)
+    by_lapse = np.zeros(len(lapse))
+    total = 0.0
     for i in range(len(eta)):
         r = rater[i]
-        residual = (answer[i] - eta[i]) * np.exp(-log_noise[r])
-        total -= 0.5 * residual * residual + log_noise[r]
-        by_eta[i] = residual * np.exp(-log_noise[r])
-        by_noise[r] += residual * residual - 1.0
-    return total, by_eta, by_noise
+        careless = 1.0 / (1.0 + np.exp(-lapse[r]))
+        inverse = np.exp(-log_noise[r])
+        residual = (answer[i] - eta[i]) * inverse
+        attentive = (1.0 - careless) * np.exp(-0.5 * residual * residual) * inverse * _INVERSE_ROOT_2PI
+        p = attentive + careless * chance[i]
+        share = attentive / p
+        total += np.log(p)
+        by_eta[i] = share * residual * inverse
+        by_noise[r] += share * (residual * residual - 1.0)
+        by_lapse[r] += 1.0 - careless - share
+    return total, by_eta, by_noise, by_lapse

@@ -7,6 +7,7 @@ import numpy as np
 from ppaint_stats.typing import FloatArray, IntArray
 
 NAMES = (
+    "lapse",
     "item_cov",
     "consensus",
     "taste_cov",
@@ -43,6 +44,7 @@ NAMES = (
 """Parameters in the order in which they stand in the flat vector; those that a study has no use for have length 0."""
 
 (
+    LAPSE,
     ITEM_COV, CONSENSUS, TASTE_COV, LOG_TASTE_SPREAD_SD, TASTE_SPREAD, UTILITY, TASTE, LOG_SHARPNESS_SD, SHARPNESS,
     TIE_MEAN, LOG_TIE_SD, TIE_RATER, LOG_TIE_DIMENSION_SD, LOG_NU, POSITION_MEAN, LOG_POSITION_SD, POSITION, LOG_SLOPE,
     LOG_DISCRIMINATION_SD, DISCRIMINATION, LOG_SEVERITY_SD, SEVERITY_RATER, LOG_SEVERITY_DIMENSION_SD, SEVERITY,
@@ -92,6 +94,9 @@ class JointData(NamedTuple):
     rating_rater: IntArray
     rating_level: IntArray
     rating_answer: FloatArray
+    rating_chance: FloatArray  # density of each answer under a lapse; on ordinal scales empty
+    preference_lapse: IntArray  # place of each rater who compares, and of each who rates, in ``lapse``
+    rating_lapse: IntArray
     group_rater: IntArray
     group_category: IntArray
     group_preference: IntArray

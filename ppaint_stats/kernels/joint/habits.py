@@ -1,4 +1,4 @@
-"""Habits of raters: those that sum to zero over raters, and hierarchies around a mean or around other habits.
+"""Habits of raters: lapses, those that sum to zero over raters, hierarchies around a mean or around other habits.
 
 ``x`` holds all parameters, ``at`` where each begins, ``centred`` which hierarchies are centred; ``name`` and ``scale``
 are the parameter and the logarithm of its spread. The backward functions add to ``gradient``.
@@ -8,7 +8,24 @@ import numba
 import numpy as np
 
 from ppaint_stats.kernels.densities import NORMAL, hierarchy, hierarchy_back
+from ppaint_stats.kernels.joint.data import LAPSE
 from ppaint_stats.kernels.joint.matrices import add_to, flatten, multiply, multiply_transposed
+
+
+@numba.njit(error_model="numpy")
+def lapses(x, at, rater):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Logit of the probability of a lapse of each of some raters."""
+    values = np.zeros(len(rater))
+    for i in range(len(rater)):
+        values[i] = x[at[LAPSE] + rater[i]]
+    return values
+
+
+@numba.njit(error_model="numpy")
+def lapses_back(at, rater, by_values, gradient):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Turn the gradient by those logits into that by the parameters."""
+    for i in range(len(rater)):
+        gradient[at[LAPSE] + rater[i]] += by_values[i]
 
 
 @numba.njit(error_model="numpy")

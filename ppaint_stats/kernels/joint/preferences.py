@@ -1,4 +1,4 @@
-"""The preferences in the joint density: comparisons, ties, the advantage of the first position."""
+"""The preferences in the joint density: comparisons, ties, the advantage of the first position, lapses."""
 
 import numba
 import numpy as np
@@ -14,7 +14,7 @@ from ppaint_stats.kernels.joint.data import (
     TIE_MEAN,
     TIE_RATER,
 )
-from ppaint_stats.kernels.joint.habits import around, around_back, within, within_back
+from ppaint_stats.kernels.joint.habits import around, around_back, lapses, lapses_back, within, within_back
 from ppaint_stats.kernels.joint.matrices import add_to, flatten
 from ppaint_stats.kernels.judgments import davidson_logp
 
@@ -38,13 +38,15 @@ def preferences_logp(x, data, utility, by_utility, gradient):  # type: ignore[no
         for i in range(len(log_nu)):
             log_nu[i] = NO_TIES
 
-    value, by_v, by_nu, by_position = davidson_logp(
-        flatten(utility), log_nu, position, data.pair_a, data.pair_b, data.pair_group, data.pair_rater,
+    lapse = lapses(x, at, data.preference_lapse)
+    value, by_v, by_nu, by_position, by_lapse = davidson_logp(
+        flatten(utility), log_nu, position, lapse, data.pair_a, data.pair_b, data.pair_group, data.pair_rater,
         data.pair_outcome, data.pair_weight,
     )  # fmt: skip
     total += value
 
     add_to(flatten(by_utility), by_v)
+    lapses_back(at, data.preference_lapse, by_lapse, gradient)
     by_middle = gradient[at[POSITION_MEAN] : at[POSITION_MEAN] + 1]
     around_back(x, at, centred, POSITION, LOG_POSITION_SD, middle, by_position, by_middle, gradient)
     if ties:

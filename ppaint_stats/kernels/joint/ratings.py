@@ -1,4 +1,4 @@
-"""The ratings in the joint density: severity, discrimination, thresholds or noise, and what sets ratings apart.
+"""The ratings in the joint density: severity, discrimination, thresholds or noise, lapses, what sets ratings apart.
 
 A rating's latent is a line in the utility, ``slope * (shrink * utility + gap) + offset``. Slope, offset and shrink
 belong to a group, a rater in a category; the gap, between what ratings and preferences follow, to an item and a
@@ -26,7 +26,16 @@ from ppaint_stats.kernels.joint.data import (
     SEVERITY_RATER,
     THRESHOLD_CENTRE,
 )
-from ppaint_stats.kernels.joint.habits import around, around_back, habit, habit_back, within, within_back
+from ppaint_stats.kernels.joint.habits import (
+    around,
+    around_back,
+    habit,
+    habit_back,
+    lapses,
+    lapses_back,
+    within,
+    within_back,
+)
 from ppaint_stats.kernels.joint.matrices import (
     add_to,
     contract_items,
@@ -72,27 +81,7 @@ def ratings_logp(x, data, utility, theta, item_factor, by_utility, by_theta, by_
         flatten(utility), flatten(gap), slope, offset, shrink,
         data.rating_place, data.rating_item, data.rating_dimension, data.rating_group,
     )  # fmt: skip
-    centre = x[at[THRESHOLD_CENTRE] : at[THRESHOLD_CENTRE + 1]]
-    by_centre = gradient[at[THRESHOLD_CENTRE] : at[THRESHOLD_CENTRE + 1]]
-    if data.n_gaps >= 0:
-        log_gap = view_rows(x, at[LOG_GAP], n_dims, data.n_gaps)
-        value, by_eta, by_kappa = ordinal_logp(
-            eta, _thresholds(centre, log_gap), data.rating_dimension, data.rating_level
-        )
-        _thresholds_back(log_gap, by_kappa, by_centre, view_rows(gradient, at[LOG_GAP], n_dims, data.n_gaps))
-    else:
-        value, by_eta = _continuous_logp(
-            x,
-            at,
-            centred,
-            eta,
-            centre,
-            data.rating_dimension,
-            data.rating_rater,
-            data.rating_answer,
-            by_centre,
-            gradient,
-        )
+    value, by_eta = _judgments_logp(x, data, eta, gradient)
     total += value
 
     # Backward.
@@ -218,18 +207,33 @@ def _part_ways_back(x, first, theta, extra, by_gap, by_theta, by_extra, gradient
 
 
 @numba.njit(error_model="numpy", inline="always")
-def _continuous_logp(x, at, centred, eta, centre, dimension, rater, answer, by_centre, gradient):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Ratings on a continuous scale, each rater with a noise of their own; adds to ``eta`` the centre of the scale."""
-    mean = x[at[LOG_NOISE_MEAN] : at[LOG_NOISE_MEAN] + 1]
-    total, log_noise = around(x, at, centred, LOG_NOISE, LOG_NOISE_SD, mean)
-    for i in range(len(eta)):
-        eta[i] += centre[dimension[i]]
-    value, by_eta, by_noise = normal_logp(eta, log_noise, rater, answer)
-    for i in range(len(eta)):
-        by_centre[dimension[i]] += by_eta[i]
-    by_mean = gradient[at[LOG_NOISE_MEAN] : at[LOG_NOISE_MEAN] + 1]
-    around_back(x, at, centred, LOG_NOISE, LOG_NOISE_SD, mean, by_noise, by_mean, gradient)
-    return total + value, by_eta
+def _judgments_logp(x, data, eta, gradient):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Ratings given their latents: the thresholds or the noise, and lapses. Returns the gradient by the latents."""
+    n_dims, at, centred = data.n_dimensions, data.at, data.centred
+    centre = x[at[THRESHOLD_CENTRE] : at[THRESHOLD_CENTRE + 1]]
+    by_centre = gradient[at[THRESHOLD_CENTRE] : at[THRESHOLD_CENTRE + 1]]
+    lapse = lapses(x, at, data.rating_lapse)
+    if data.n_gaps >= 0:
+        log_gap = view_rows(x, at[LOG_GAP], n_dims, data.n_gaps)
+        total, by_eta, by_kappa, by_lapse = ordinal_logp(
+            eta, _thresholds(centre, log_gap), lapse, data.rating_dimension, data.rating_rater, data.rating_level
+        )
+        _thresholds_back(log_gap, by_kappa, by_centre, view_rows(gradient, at[LOG_GAP], n_dims, data.n_gaps))
+    else:
+        mean = x[at[LOG_NOISE_MEAN] : at[LOG_NOISE_MEAN] + 1]
+        total, log_noise = around(x, at, centred, LOG_NOISE, LOG_NOISE_SD, mean)
+        for i in range(len(eta)):
+            eta[i] += centre[data.rating_dimension[i]]
+        value, by_eta, by_noise, by_lapse = normal_logp(
+            eta, log_noise, lapse, data.rating_rater, data.rating_answer, data.rating_chance
+        )
+        total += value
+        for i in range(len(eta)):
+            by_centre[data.rating_dimension[i]] += by_eta[i]
+        by_mean = gradient[at[LOG_NOISE_MEAN] : at[LOG_NOISE_MEAN] + 1]
+        around_back(x, at, centred, LOG_NOISE, LOG_NOISE_SD, mean, by_noise, by_mean, gradient)
+    lapses_back(at, data.rating_lapse, by_lapse, gradient)
+    return total, by_eta
 
 
 @numba.njit(error_model="numpy", inline="always")
