@@ -1,4 +1,4 @@
-"""Draw the figures of the documentation: from the tables in benchmarks/results, and from the joint model's priors."""
+"""Draw the figures of the documentation: from the tables in benchmarks/results, the joint model's priors, one study."""
 
 import argparse
 from pathlib import Path
@@ -12,12 +12,18 @@ import matplotlib.pyplot as plt
 from common import to_markdown
 from prior_predictive import draw_panels, tabulate_panels
 
+from ppaint_stats import PPaintDesign, simulate_study
 from ppaint_stats.priors import Priors
+from ppaint_stats.reliability import alpha_sym, krippendorff_alpha, match_protocols
+from ppaint_stats.reliability.comparisons import encode_comparisons
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 COLOURS = {"Davidson": "#0072B2", "half a win each": "#D55E00", "one win each": "#7A5195", "left out": "#7F7F7F"}
 PROTOCOLS = {"both": ("#0072B2", "o"), "preferences": ("#D55E00", "s"), "ratings": ("#7F7F7F", "^")}
+SIDES = {name: PROTOCOLS[name] for name in ("ratings", "preferences")}
+OPEN = ("undecided", "#0072B2", "o")
+ONE_CELL = PPaintDesign(n_categories=1, dimensions=("overall",))
 STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -140,13 +146,82 @@ def draw_priors(out: Path) -> None:
     save(figure, out, "priors")
 
 
+def draw_labels(out: Path) -> None:
+    """Plain alpha of the same comparisons by what is called A; and the coverage of two ways to resample."""
+    preferences = simulate_study(ONE_CELL, random_seed=1).study.preferences
+    signs = encode_comparisons(preferences).signs.sign  # 1 where the pair's first item is preferred, by rater and pair
+    better_first = np.where(signs.mean(axis=0) > 0, 1, -1)
+    rng, rows = np.random.default_rng(1), []
+    for share in np.linspace(0.5, 1, 11):
+        for _ in range(10):
+            turned = np.ones(signs.shape[1])
+            turned[rng.permutation(signs.shape[1])[round(share * signs.shape[1]) :]] = -1
+            labels = signs * better_first * turned
+            values = {level: krippendorff_alpha(labels, level=level).estimate for level in ("nominal", "ordinal")}
+            rows.append({"share": share, **values})
+    plain, sym = pd.DataFrame(rows).groupby("share").mean(), alpha_sym(preferences).estimate
+    shown = plain.loc[[0.5, 0.75, 1.0]].reset_index(names="share of pairs with the better item called A")
+    table = shown.rename(columns={level: f"plain alpha, {level}" for level in plain.columns}).assign(alpha_sym=sym)
+    (out / "labels.md").write_text(to_markdown(table.round(3) + 0.0) + "\n")  # + 0.0: no -0.000
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
+    for values, colour, name in (
+        (plain["nominal"], "#D55E00", "plain alpha, nominal"),
+        (plain["ordinal"], "#7A5195", "plain alpha, ordinal"),
+        (plain["nominal"] * 0 + sym, "#0072B2", "alpha_sym"),
+    ):
+        left.plot(100 * plain.index, values, color=colour, marker="o", markersize=3.5, label=name)
+    left.set(title="The same comparisons, other names", xlabel="pairs with the better item called A, %", ylabel="alpha")
+    left.set_ylim(-0.02, 0.4)
+    left.legend(loc="lower left")
+    coverage = pd.read_csv(RESULTS / "reliability_coverage_coverage.csv")
+    coverage = coverage[coverage["statistic"] == "alpha_sym of preferences"]
+    sizes = list(dict.fromkeys(zip(coverage["items"], coverage["raters"], strict=True)))
+    for resampled, colour, shift in (("items x raters", "#0072B2", -0.17), ("item pairs", "#D55E00", 0.17)):
+        rows = coverage[coverage["resampled"] == resampled]
+        error = 100 * np.array([rows["covered"] - rows["lower"], rows["upper"] - rows["covered"]])
+        right.bar(np.arange(len(rows)) + shift, 100 * rows["covered"], 0.3, yerr=error, color=colour, alpha=0.6)
+        right.annotate(resampled, (shift, 3), rotation=90, ha="center", fontsize=8)
+    right.axhline(95, color="black", linewidth=0.8)
+    right.set_xticks(range(len(sizes)), [f"{i} items,\n{r} raters" for i, r in sizes])
+    right.set(title="95 % intervals by what is resampled", ylabel="true alpha_sym covered, %", ylim=(0, 105))
+    save(figure, out, "labels")
+
+
+def draw_verdict(out: Path) -> None:
+    """Reliability against cost in one study, and verdicts by the true gap."""
+    curves = match_protocols(simulate_study(ONE_CELL, random_seed=1).study, n_boot=500, random_seed=1).curves
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
+    for side, (colour, marker) in SIDES.items():
+        x = curves["judgments_per_item"]
+        left.fill_between(x, curves[f"{side}_lower"], curves[f"{side}_upper"], color=colour, alpha=0.15, linewidth=0)
+        left.plot(x, curves[f"{side}_estimate"], color=colour, marker=marker, markersize=4, label=side)
+    left.set(title="One simulated cell, by cost", xlabel="judgments per item, all raters", xscale="log")
+    left.set(ylabel="reliability of the panel's mean order", ylim=(0, 1.02))
+    left.set_xticks(curves["judgments_per_item"], [f"{x:.0f}" for x in curves["judgments_per_item"]])
+    left.minorticks_off()
+    left.legend(loc="lower right")
+    table = pd.read_csv(RESULTS / "reliability_verdict_settings.csv").sort_values("gap")
+    for name, colour, marker in (
+        ("preferences", "#D55E00", "s"),
+        ("ratings", "#7F7F7F", "^"),
+        ("undecided", "#0072B2", "o"),
+    ):
+        right.plot(table["gap"], 100 * table[f"said {name}"], color=colour, marker=marker, markersize=4, label=name)
+    right.axhline(80, color="black", linewidth=0.5, linestyle=":")
+    right.set(title="Verdicts by the true gap", xlabel="true gap (preferences - ratings)", ylabel="verdicts, %")
+    right.set_ylim(-4, 125)
+    right.set_yticks(range(0, 101, 20))
+    right.legend(loc="upper center", ncols=3, columnspacing=1, handletextpad=0.4)
+    save(figure, out, "verdict")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "figures", help="folder of the figures")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(STYLE):
-        for draw in (draw_ties, draw_error, draw_coverage, draw_priors):
+        for draw in (draw_ties, draw_error, draw_coverage, draw_priors, draw_labels, draw_verdict):
             draw(args.out)
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from ppaint_stats.ranks import noise_ceiling as noise_ceiling
     from ppaint_stats.ranks import rank_probabilities as rank_probabilities
     from ppaint_stats.ranks import top_k_probabilities as top_k_probabilities
+    from ppaint_stats.reliability.assess import assess_reliability as assess_reliability
     from ppaint_stats.report import Report as Report
     from ppaint_stats.scale import RatingScale as RatingScale
     from ppaint_stats.simulate import Simulation as Simulation
@@ -59,6 +60,7 @@ _HOME = {
     "Report": "report",
     "Simulation": "simulate",
     "Study": "study",
+    "assess_reliability": "reliability.assess",
     "balanced_presentation": "design",
     "build_model": "model",
     "check_study": "check",

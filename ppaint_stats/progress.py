@@ -1,10 +1,13 @@
 """Progress on long work: a bar with the time left on standard error, nothing where no person is looking."""
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
 
 
-def track[T](work: Iterable[T], *, total: int, description: str, progressbar: bool) -> Iterator[T]:
+def track[T](
+    work: Iterable[T], *, total: int, description: str, progressbar: bool, patience: float = 0.0
+) -> Iterator[T]:
     """Yield the items of ``work`` under a progress bar.
 
     Parameters
@@ -17,6 +20,8 @@ def track[T](work: Iterable[T], *, total: int, description: str, progressbar: bo
         Words before the bar.
     progressbar
         False shows nothing; True shows a bar if standard error is a terminal.
+    patience
+        Seconds of work before the bar appears.
     """
     if not (progressbar and sys.stderr.isatty()):
         yield from work
@@ -25,5 +30,16 @@ def track[T](work: Iterable[T], *, total: int, description: str, progressbar: bo
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield from bar.track(work, total=total, description=description)
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task(description, total=total)
+    start, shown = time.monotonic(), False
+    try:
+        for item in work:
+            if not shown and time.monotonic() - start >= patience:
+                bar.start()
+                shown = True
+            yield item
+            bar.advance(task)
+    finally:
+        if shown:
+            bar.stop()

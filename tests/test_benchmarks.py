@@ -43,7 +43,10 @@ def test_figures_are_drawn_from_the_results(tmp_path: Path, monkeypatch: pytest.
     assert {path.name for path in tmp_path.iterdir()} == {
         "coverage.svg",
         "error.svg",
+        "labels.md",
+        "labels.svg",
         "priors.md",
         "priors.svg",
         "ties.svg",
+        "verdict.svg",
     }

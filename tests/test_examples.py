@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import pandas as pd
@@ -54,7 +55,44 @@ def test_the_joint_model_says_what_two_protocols_share(data_dir, tmp_path):
     assert set(fusion.select()["item"].iloc[:2]) == {"malabo", "rotterdam"}
 
 
-@pytest.mark.parametrize("script", ["fuse_bayes.py", "fuse_voices.py", "fuse_rankme.py"])
+def find_row(text, *words):
+    """Cells of the first line of printed tables that holds these words."""
+    line = next(line for line in text.splitlines() if all(word in line for word in words))
+    return [cell.strip() for cell in line.strip("│").split("│")]
+
+
+def test_published_tables_are_reproduced():
+    done = run("reliability_tables.py", "--n-boot", 20)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if "rippendorff 20" in line]
+    assert len(lines) == 8
+    for line in lines:
+        _, _, published, exact, found = find_row(line, "")
+        value = float(Fraction(exact)) if exact else 0.797402774711612
+        assert float(found) == pytest.approx(value, abs=1e-12)
+        assert not published or f"{float(found):.{len(published) - 1}f}".removeprefix("0") == published
+    for name, value in {"ICC(1,1)": 0.165741768, "ICC(A,1)": 0.289763780, "ICC(C,k)": 0.909315542}.items():
+        row = find_row(done.stdout, name)
+        assert row[2] == f"{value:.9f}"
+        assert f"{value:.2f}".removeprefix("0") == row[1]
+    assert find_row(done.stdout, "ICC(A,1)")[3] == "0.018787 to 0.761084"
+    assert float(find_row(done.stdout, "ICC(A,1)")[4]) == pytest.approx(0.304979, abs=1e-4)
+    assert find_row(done.stdout, "circular triads")[1:] == ["5", "5"]
+    assert find_row(done.stdout, "zeta")[1:] == [".375", "0.375000000"]
+    assert len([line for line in done.stdout.splitlines() if "│ preferences" in line]) == 15
+
+
+def test_protocols_are_compared_on_the_same_voices(data_dir):
+    done = run("reliability_voices.py", "--data", data_dir, "--n-boot", 200)
+    assert done.returncode == 0, done.stderr
+    assert find_row(done.stdout, "alpha_sym ")[1:4] == ["0.129051", "0.189255", "0.060204"]
+    assert find_row(done.stdout, "kendall_w ")[2] == "0.407125"
+    assert find_row(done.stdout, "lilongwe")[1:] == ["10 of 455", "114", "0.929"]
+    assert "it is not decided" in done.stdout
+    assert "105 comparisons" in done.stdout
+
+
+@pytest.mark.parametrize("script", ["fuse_bayes.py", "fuse_voices.py", "fuse_rankme.py", "reliability_voices.py"])
 def test_without_data_an_example_says_where_they_come_from(script):
     done = run(script, env={name: value for name, value in ENVIRONMENT.items() if name != "PPAINT_DATA"})
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""The command line: ``ppaint demo | check | simulate | design | fuse | compare | targets``.
+"""The command line: ``ppaint demo | check | simulate | design | fuse | reliability | compare | targets``.
 
 Commands import what they need when they run, so that ``ppaint --help`` is quick.
 """
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ppaint_stats import __version__
-from ppaint_stats.cli import demo, fusions, planning, studies
+from ppaint_stats.cli import demo, fusions, planning, reliability, studies
 from ppaint_stats.cli.frame import Commands, GreedyCommand
 
 app = typer.Typer(
@@ -45,6 +45,7 @@ app.command("check", cls=GreedyCommand)(studies.check)
 app.command("simulate", cls=GreedyCommand)(studies.simulate)
 app.command("design")(planning.design)
 app.command("fuse", cls=GreedyCommand)(fusions.fuse)
+app.command("reliability", cls=GreedyCommand)(reliability.reliability)
 app.command("compare", cls=GreedyCommand)(fusions.compare)
 app.command("targets")(fusions.targets)
 
