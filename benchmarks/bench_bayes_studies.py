@@ -95,9 +95,8 @@ def cover_panel(fusion: ps.Fusion, sim: ps.Simulation) -> dict[str, float]:
     flat = fusion.posterior["unconstrained_posterior"]["flat"].to_numpy()
     flat = flat.reshape(-1, flat.shape[-1])
     draws = derive_draws(flat, encoding, layout, seed=np.random.SeedSequence(0))
-    scores = score_draws(
-        draws, encoding, target="panel", utilities=expand_utilities(flat, draws, encoding, layout), cores=1
-    )
+    utilities = expand_utilities(flat, draws, encoding, layout, seed=np.random.SeedSequence(1))
+    scores = score_draws(draws, encoding, target="panel", utilities=utilities, cores=1)
     truth = sim.truth.set_index(["item", "dimension"])["panel"].unstack()  # noqa: PD010 - nothing to aggregate
     truth = truth.loc[list(encoding.items), list(encoding.dimensions)].to_numpy()
     lower, upper = np.quantile(scores, [0.05, 0.95], axis=0)

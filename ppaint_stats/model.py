@@ -11,6 +11,7 @@ from ppaint_stats.joint.bases import helmert_basis, mean_basis, panel_basis
 from ppaint_stats.joint.density import scale_item_prior, scale_taste_prior
 from ppaint_stats.joint.encoding import Comparisons, Encoding, Ratings, encode_study
 from ppaint_stats.joint.parameters import lay_out
+from ppaint_stats.joint.tastes import list_tastes
 from ppaint_stats.kernels.joint.data import NO_TIES
 from ppaint_stats.model_parts import (
     Blocks,
@@ -23,6 +24,7 @@ from ppaint_stats.model_parts import (
     find_sharpness,
     logit_normal_logp,
     ordinal_logp,
+    spread_tastes,
 )
 from ppaint_stats.priors import Priors
 from ppaint_stats.study import Study
@@ -59,14 +61,15 @@ def build_model(study: Study, priors: Priors | None = None, *, protocol_discrepa
     .. math:: \theta = Q z, \quad z_k \sim N(0, \Sigma), \quad \Sigma = L L^\top,
 
     where the columns of Q are an orthonormal basis of the vectors that sum to zero, and :math:`\Sigma` has an LKJ
-    correlation and log-normal spreads. **Raters**: where a rater compares or repeats ratings, they have utilities of
-    their own, which feed both protocols,
+    correlation and log-normal spreads. **Raters**: where a rater compares each item in a dimension 2.5 times or more,
+    or repeats ratings, they have utilities of their own, which feed both protocols,
 
     .. math:: u_{ri} = \theta_i + s_r\, t_{ri}, \quad t_r = Q w_r, \quad w_{rk} \sim N(0, T),
 
     with :math:`\log s_r` normal and summing to zero over raters; elsewhere :math:`u_{ri} = \theta_i`. With sharpness
     :math:`e_r` the parameters are :math:`v = e u`, the utilities on the scale of the rater's own preferences, or, where
-    comparisons are few, w. **Preferences** follow Davidson's model,
+    comparisons are few, t cell by cell, standardised: an item in a dimension that the rater judged. **Preferences**
+    follow Davidson's model,
 
     .. math::
 
@@ -95,7 +98,7 @@ def build_model(study: Study, priors: Priors | None = None, *, protocol_discrepa
     | ``item_cov``, ``taste_cov`` | covariance | lower triangular factors L of :math:`\Sigma` and T, row by row |
     | ``consensus`` | contrast, dimension | z: items' utilities in the basis, or the normal draws behind them |
     | ``utility`` | utility_contrast, dimension | v of raters with many comparisons, in the basis |
-    | ``taste`` | taste_contrast, dimension | w of raters with few, standardised |
+    | ``taste`` | taste_cell | t of raters with few, for each item in each dimension judged, standardised |
     | ``log_taste_spread_sd``, ``taste_spread`` | -, taste_rater_contrast | log s, in a basis |
     | ``log_sharpness_sd``, ``sharpness`` | -, preference_rater_axis | log e, in a basis |
     | ``tie_mean``, ``log_tie_sd``, ``tie_rater`` | -, -, preference_rater | log nu of raters |
@@ -151,6 +154,8 @@ def build_model(study: Study, priors: Priors | None = None, *, protocol_discrepa
         log_e = add.add_habit("sharpness", n_raters, mean_basis(n_raters))
         own_log_e = pt.concatenate([log_e, [0.0]])  # its entry -1 serves those who do not compare
         v = _add_utilities(e, p, add, theta, own_log_e) if e.units else theta
+        if len(e.plain_item):
+            v = pt.concatenate([v, pt.exp(log_e[e.plain_rater])[:, None] * theta[e.plain_item]])
         if e.comparisons is not None:
             _add_preferences(e, e.comparisons, add, v, lapse[[e.raters.index(name) for name in e.preference_raters]])
         if e.ratings is not None:
@@ -173,26 +178,26 @@ def _add_utilities(e: Encoding, p: Priors, add: Variables, theta: Tensor, own_lo
         contrasts = add.add_hierarchy("taste_spread", 0.0, add.add_spread("taste_spread_sd"))
         log_spread = pt.dot(helmert_basis(len(e.taste_raters)), contrasts)
     rows = []
-    for rich in (True, False):
-        units = [unit for unit in e.units if unit.rich == rich]
-        if not units:
-            continue
-        blocks = Blocks.pad([unit.items for unit in units], [unit.basis for unit in units])
-        sharpness = pt.exp(own_log_e[[unit.preference_rater for unit in units]])[:, None]
-        spread = pt.exp(log_spread[[unit.taste_rater for unit in units]])[:, None]
+    rich, poor = ([unit for unit in e.units if unit.rich == kind] for kind in (True, False))
+    if rich:
+        blocks = Blocks.pad([unit.items for unit in rich], [unit.basis for unit in rich])
+        sharpness = pt.exp(own_log_e[[unit.preference_rater for unit in rich]])[:, None]
+        spread = pt.exp(log_spread[[unit.taste_rater for unit in rich]])[:, None]
         of_row, of_contrast = blocks.row_block, blocks.column_block
-        if rich:
-            own = pm.MvNormal(
-                "utility",
-                sharpness[of_contrast] * blocks.contract(theta),
-                chol=(sharpness * spread)[of_contrast, :, None] * factor,
-                dims=("utility_contrast", "dimension"),
-            )
-            # Taste sums to zero over the items judged, so that their mean is the consensus'.
-            rows.append(blocks.expand(own) + (sharpness * blocks.average(theta))[of_row])
-        else:
-            taste = blocks.expand(pt.dot(add.add_normal("taste"), factor.T))
-            rows.append(sharpness[of_row] * (theta[blocks.row_item] + spread[of_row] * taste))
+        own = pm.MvNormal(
+            "utility",
+            sharpness[of_contrast] * blocks.contract(theta),
+            chol=(sharpness * spread)[of_contrast, :, None] * factor,
+            dims=("utility_contrast", "dimension"),
+        )
+        # Taste sums to zero over the items judged, so that their mean is the consensus'.
+        rows.append(blocks.expand(own) + (sharpness * blocks.average(theta))[of_row])
+    if poor:
+        sizes = [len(unit.items) for unit in poor]
+        sharpness = pt.exp(own_log_e[np.repeat([unit.preference_rater for unit in poor], sizes)])[:, None]
+        spread = pt.exp(log_spread[np.repeat([unit.taste_rater for unit in poor], sizes)])[:, None]
+        taste = spread_tastes(add.add_normal("taste"), factor, list_tastes(e))
+        rows.append(sharpness * (theta[np.concatenate([unit.items for unit in poor])] + spread * taste))
     return pt.concatenate([*rows, theta])
 
 
@@ -206,6 +211,8 @@ def _add_preferences(e: Encoding, c: Comparisons, add: Variables, v: Tensor, lap
         log_nu = tie_rater[:, None]
         if "log_nu" in add:
             log_nu = add.add_hierarchy("log_nu", log_nu, add.add_spread("tie_dimension_sd"))
+        else:
+            log_nu = pt.repeat(log_nu, n_dims, axis=1)
     order = np.argsort(c.source)
     rows = np.repeat(order, c.weight[order].astype(np.int64))
     r, d = c.rater[rows], c.dimension[rows]
@@ -229,13 +236,15 @@ def _add_ratings(e: Encoding, y: Ratings, add: Variables, u: Tensor, lapse: Tens
     log_h = add.add_normal("log_slope") if "log_slope" in add else pt.zeros(n_dims)
     log_a = add.add_habit("discrimination", n_raters, mean_basis(n_raters))
     severity_sd = add.add_spread("severity_sd")
-    severity_dimension_sd = add.add_spread("severity_dimension_sd") if n_dims > 1 else None
+    severity_dimension_sd = None
+    if "log_severity_dimension_sd" in add:
+        severity_dimension_sd = add.add_spread("severity_dimension_sd")
     severity = pt.zeros((n_raters, n_dims))
     if "severity_rater" in add:
         contrasts = add.add_hierarchy("severity_rater", 0.0, severity_sd)[:, None]
         if severity_dimension_sd is not None:
             contrasts = add.add_hierarchy("severity", contrasts, severity_dimension_sd)
-        severity = pt.dot(panel_basis(e.rating_panel), contrasts)
+        severity = severity + pt.dot(panel_basis(e.rating_panel), contrasts)
     mu = pt.zeros((n_categories, n_dims))
     if n_categories > 1:
         mu = pt.dot(helmert_basis(n_categories), add.add_normal("category_level"))

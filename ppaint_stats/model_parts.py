@@ -13,6 +13,7 @@ from scipy.special import expit, logit
 
 from ppaint_stats.joint.encoding import SQUEEZE, Encoding
 from ppaint_stats.joint.parameters import Layout
+from ppaint_stats.joint.tastes import TasteCells
 from ppaint_stats.priors import LogNormal
 from ppaint_stats.typing import BoolArray, FloatArray, IntArray
 
@@ -91,6 +92,26 @@ def _count_through(sizes: IntArray) -> tuple[IntArray, IntArray]:
     """Block of each element, and its place in the block."""
     block = np.repeat(np.arange(len(sizes)), sizes)
     return block, np.arange(len(block)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+
+
+def spread_tastes(cells: Tensor, factor: Tensor, tastes: TasteCells) -> Tensor:
+    """Tastes, shape (row, dimension), of standard normal cells; they sum to zero over a rater's items in a dimension.
+
+    The cells of a row have the covariance that ``factor`` gives the dimensions it holds; the others are left at 0.
+    """
+    covariance = pt.dot(factor, factor.T)
+    parts, order = [], []
+    for k, pattern in enumerate(tastes.patterns):
+        held = np.flatnonzero(pattern)
+        own = pt.linalg.cholesky(covariance[held][:, held])
+        place = tastes.row_start[tastes.row_pattern == k][:, None] + np.arange(len(held))
+        parts.append(pt.dot(cells[place], own.T).ravel())
+        order.append(place.ravel())
+    correlated = pt.concatenate(parts)[np.argsort(np.concatenate(order))]
+    count = np.bincount(tastes.group, minlength=tastes.n_groups)
+    mean = pt.inc_subtensor(pt.zeros(tastes.n_groups)[tastes.group], correlated) / count
+    blank = pt.zeros((tastes.n_rows, tastes.patterns.shape[1]))
+    return pt.set_subtensor(blank[tastes.row, tastes.dimension], correlated - mean[tastes.group])
 
 
 @dataclass(frozen=True)

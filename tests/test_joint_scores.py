@@ -200,7 +200,7 @@ def test_a_panel_needs_tastes():
         score_draws(invent_draws(e), e, target="panel", utilities=None)
     check_panel(e)
     simulated = ps.simulate_study(ps.PPaintDesign(**SMALL), random_seed=4).study
-    with pytest.raises(ArgumentError, match=r"neither compare nor repeat.*rater-01"):
+    with pytest.raises(ArgumentError, match=r"neither compare each item.*rater-01"):
         check_panel(encode_study(simulated.drop_protocol("preferences")))
     with pytest.raises(ArgumentError, match="needs ratings"):
         check_panel(encode_study(simulated.drop_protocol("ratings")))
@@ -295,13 +295,15 @@ def test_sums_are_zero_in_every_draw(changes):
     for name in ("item_correlation", "taste_correlation"):
         np.testing.assert_allclose(np.einsum("sii->si", v[name]), 1)
     # A rater's own tastes sum to zero over the items that the rater judged.
-    utilities = expand_utilities(flat, draws, e, layout)
+    utilities = expand_utilities(flat, draws, e, layout, seed=np.random.SeedSequence(9))
     assert utilities.shape == (6, sum(len(unit.items) for unit in e.units), len(e.dimensions))
     row = 0
     for unit in e.units:
         own = utilities[:, row : row + len(unit.items)]
         row += len(unit.items)
-        np.testing.assert_allclose(own.sum(axis=1), v["consensus"][:, unit.items].sum(axis=1), atol=1e-8)
+        taste = own - v["consensus"][:, unit.items]
+        counted = unit.judged | unit.rich
+        np.testing.assert_allclose((taste * counted).sum(axis=1), 0, atol=1e-8)
     again = derive_draws(flat, e, layout, seed=np.random.SeedSequence(8))
     np.testing.assert_array_equal(draws.level_shift, again.level_shift)
     np.testing.assert_array_equal(draws.mean_taste_spread, again.mean_taste_spread)

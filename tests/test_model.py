@@ -86,6 +86,19 @@ def make_repeats_of_some():
     )
 
 
+def make_sparse():
+    """Each rater judges in one dimension; two compare hardly more pairs than they have items, another fewer items."""
+    study = simulate(n_categories=2, n_items=6, n_raters=4, n_pairs=15, crossed=True)
+    names = study.raters
+    p, r = study.preferences, study.ratings
+    own = dict(zip(names, ("tone", "line", "tone", "line"), strict=True))
+    p, r = p[p["dimension"] == p["rater"].map(own)], r[r["dimension"] == r["rater"].map(own)]
+    items = study.items(study.categories[0])
+    some = p["item_a"].isin(items[:4]) & p["item_b"].isin(items[:4])
+    rare = p["rater"].isin(names[:2]) & (np.arange(len(p)) % 3 > 0)
+    return Study(ratings=r, preferences=p[~rare & ((p["rater"] != names[3]) | some)], scale=study.scale)
+
+
 STUDIES = {
     "one category": simulate,
     "repeated": lambda: simulate(n_trials=2),
@@ -104,6 +117,7 @@ STUDIES = {
     "two levels": lambda: simulate(scale=(0, 1, 1)),
     "partial": make_partial,
     "repeats of some": make_repeats_of_some,
+    "sparse": make_sparse,
     "discrepancy": lambda: simulate(n_categories=2, crossed=True),
     "discrepancy, continuous": lambda: make_partial(scale=(0, 5)),
 }
@@ -116,6 +130,7 @@ WITH_GRADIENT = (
     "anonymous counts",
     "partial",
     "repeats of some",
+    "sparse",
     "discrepancy, continuous",
 )
 
@@ -132,6 +147,7 @@ def make_case(name):
     with pytest.MonkeyPatch.context() as patch:
         # The package's thresholds suit large studies; here both ways of sampling must occur in small ones.
         patch.setattr(encoding, "RICH_COMPARISONS", 3.0)
+        patch.setattr(encoding, "TASTE_COMPARISONS", 2.0 if name == "sparse" else 0.5)
         for threshold in vars(parameters).copy():
             if threshold.startswith("CENTRED"):
                 patch.setattr(parameters, threshold, 0 if name in CENTRED else 10**9)

@@ -18,6 +18,7 @@ SHAPES = (
     "preferences",
     "partial",
     "repeats of some",
+    "sparse",
     "two levels",
     "discrepancy, continuous",
 )

@@ -5,6 +5,7 @@ import numpy as np
 from ppaint_stats.joint.bases import helmert_basis, mean_basis, panel_basis
 from ppaint_stats.joint.encoding import Encoding, find_chance
 from ppaint_stats.joint.parameters import Layout
+from ppaint_stats.joint.tastes import list_tastes
 from ppaint_stats.kernels.joint.data import NAMES, JointData
 from ppaint_stats.priors import LogNormal, Priors
 from ppaint_stats.typing import FloatArray, IntArray
@@ -33,6 +34,8 @@ def prepare_data(encoding: Encoding, layout: Layout, priors: Priors) -> JointDat
     normal = [own.get(name) for name in NAMES]
     sizes = np.array([len(unit.items) for unit in e.units], dtype=np.int64)
     basis, category_basis, unit_basis = _share_bases(e)
+    tastes = list_tastes(e)
+    n_rich = int(sizes[[unit.rich for unit in e.units]].sum())
     none, nothing = np.zeros(0, dtype=np.int64), np.zeros(0)
     c, r = e.comparisons, e.ratings
     groups, rating_group = none.reshape(0, 2), none
@@ -62,6 +65,12 @@ def prepare_data(encoding: Encoding, layout: Layout, priors: Priors) -> JointDat
         unit_full=np.array([unit.full for unit in e.units], dtype=np.int64),
         unit_rich=np.array([unit.rich for unit in e.units], dtype=np.int64),
         row_item=e.row_item,
+        plain_rater=e.plain_rater,
+        plain_item=e.plain_item,
+        row_pattern=np.concatenate([np.full(n_rich, -1), tastes.row_pattern]).astype(np.int64),
+        row_taste=np.concatenate([np.zeros(n_rich), tastes.row_start]).astype(np.int64),
+        pattern_size=tastes.pattern_size,
+        pattern_dimension=tastes.pattern_dimension,
         pair_a=none if c is None else c.row_a * n_dims + c.dimension,
         pair_b=none if c is None else c.row_b * n_dims + c.dimension,
         pair_group=none if c is None else c.rater * n_dims + c.dimension,
@@ -123,6 +132,9 @@ def _share_bases(e: Encoding) -> tuple[FloatArray, IntArray, IntArray]:
     by_size: dict[int, int] = {}
     unit_basis = []
     for unit in e.units:
+        if not unit.rich:
+            unit_basis.append(0)
+            continue
         if unit.full:
             unit_basis.append(category_basis[unit.category])
             continue
@@ -136,13 +148,9 @@ def _share_bases(e: Encoding) -> tuple[FloatArray, IntArray, IntArray]:
 
 
 def _columns(e: Encoding) -> IntArray:
-    """First row of each unit among the rich ones' utilities or among the poor ones' tastes."""
-    filled = {True: 0, False: 0}
-    columns = []
-    for unit in e.units:
-        columns.append(filled[unit.rich])
-        filled[unit.rich] += len(unit.items) - 1
-    return np.array(columns, dtype=np.int64)
+    """First row of each unit among the utilities that are sampled as such; those that are not stand last."""
+    sizes = np.array([len(unit.items) - 1 for unit in e.units], dtype=np.int64)
+    return np.cumsum(sizes) - sizes
 
 
 def _group_preference(e: Encoding, groups: IntArray) -> IntArray:

@@ -8,6 +8,7 @@ from scipy.special import expit
 from ppaint_stats.joint.bases import helmert_basis, mean_basis, panel_basis
 from ppaint_stats.joint.encoding import Encoding
 from ppaint_stats.joint.parameters import Layout
+from ppaint_stats.joint.tastes import TasteCells, list_tastes
 from ppaint_stats.kernels.joint.data import NO_TIES
 from ppaint_stats.typing import FloatArray
 
@@ -135,27 +136,51 @@ def expand_items(contrasts: FloatArray, encoding: Encoding) -> FloatArray:
     )
 
 
-def expand_utilities(flat: FloatArray, draws: Draws, encoding: Encoding, layout: Layout) -> FloatArray:
-    """Utilities of raters with a taste, before any rater's own sharpness, shape (draw, row, dimension)."""
+def expand_utilities(
+    flat: FloatArray, draws: Draws, encoding: Encoding, layout: Layout, *, seed: np.random.SeedSequence
+) -> FloatArray:
+    """Utilities of raters with a taste, before any rater's own sharpness, shape (draw, row, dimension).
+
+    ``seed`` is for tastes of raters with few comparisons in dimensions in which they did not judge the item: given
+    the others they are normal draws.
+    """
     e, x = encoding, layout.unpack(flat)
     theta = draws.values["consensus"]
-    factor = unpack_factors(x["taste_cov"], len(e.dimensions))
     parts = []
-    at = {True: 0, False: 0}
+    used = 0
     for unit in e.units:
-        size = len(unit.items) - 1
-        here = slice(at[unit.rich], at[unit.rich] + size)
-        at[unit.rich] += size
-        own = theta[:, unit.items]
-        if unit.rich:
-            e_r = draws.values["sharpness"][:, unit.preference_rater][:, None, None]
-            parts.append(
-                unit.basis @ x["utility"][:, here] / e_r + (0 if unit.full else own.mean(axis=1, keepdims=True))
-            )
-        else:
-            spread = draws.values["taste_spread"][:, unit.taste_rater][:, None, None]
-            parts.append(own + spread * (unit.basis @ (x["taste"][:, here] @ np.swapaxes(factor, 1, 2))))
+        if not unit.rich:
+            continue
+        here = slice(used, used := used + len(unit.items) - 1)
+        e_r = draws.values["sharpness"][:, unit.preference_rater][:, None, None]
+        own = unit.basis @ x["utility"][:, here] / e_r
+        parts.append(own if unit.full else own + theta[:, unit.items].mean(axis=1, keepdims=True))
+    if "taste" in x:
+        poor = [unit for unit in e.units if not unit.rich]
+        items = np.concatenate([unit.items for unit in poor])
+        owner = np.repeat([unit.taste_rater for unit in poor], [len(unit.items) for unit in poor])
+        taste = _expand_tastes(x["taste"], unpack_factors(x["taste_cov"], len(e.dimensions)), list_tastes(e), seed)
+        taste *= draws.values["taste_spread"][:, owner][:, :, None]
+        taste += theta[:, items]
+        parts.append(taste)
     return np.concatenate(parts, axis=1)
+
+
+def _expand_tastes(
+    cells: FloatArray, factor: FloatArray, tastes: TasteCells, seed: np.random.SeedSequence
+) -> FloatArray:
+    """Tastes in every dimension, shape (draw, row, dimension), before a rater's own spread."""
+    rng = np.random.default_rng(seed)
+    covariance = factor @ np.swapaxes(factor, 1, 2)
+    out = np.zeros((len(cells), tastes.n_rows, factor.shape[1]))
+    for k, (order, size) in enumerate(zip(tastes.pattern_dimension, tastes.pattern_size.tolist(), strict=True)):
+        rows = np.flatnonzero(tastes.row_pattern == k)
+        known = cells[:, tastes.row_start[rows][:, None] + np.arange(size)]
+        new = rng.standard_normal((*known.shape[:2], len(order) - size))
+        own = np.linalg.cholesky(covariance[:, order][:, :, order])  # those that the rows hold come first
+        out[:, rows[:, None], order] = np.concatenate([known, new], axis=2) @ np.swapaxes(own, 1, 2)
+    out[:, tastes.row, tastes.dimension] = tastes.center(out[:, tastes.row, tastes.dimension])
+    return out
 
 
 def unpack_factors(packed: FloatArray, n: int) -> FloatArray:

@@ -17,6 +17,13 @@ from ppaint_stats.typing import BoolArray, FloatArray, IntArray
 RICH_COMPARISONS = 20.0
 """Comparisons per item and dimension from which a rater's utilities are sampled as such, not as scaled deviations."""
 
+TASTE_COMPARISONS = 2.5
+"""Comparisons per item and dimension that a rater compares from which the rater's taste can be told from noise.
+
+Where each item is compared twice, as in rings or in triples all of whose pairs are compared, there are hardly more
+comparisons than tastes: these could explain any ranking without noise, and the likelihood would have no maximum.
+"""
+
 ORDINAL_LEVELS = 25
 """Scales with more levels than this are treated as continuous."""
 
@@ -63,12 +70,18 @@ class Ratings:
 
 @dataclass(frozen=True)
 class Unit:
-    """A rater in a category with a taste of their own: the items judged, and how their utilities are sampled."""
+    """A rater in a category with a taste of their own: the items judged, and how their utilities are sampled.
+
+    ``full`` says whether these are all items of the category, ``rich`` whether comparisons determine the utilities
+    well: these are then sampled in ``basis``, which the others do without. ``judged`` says which items were judged in
+    which dimension, shape (items, dimensions).
+    """
 
     taste_rater: int
     preference_rater: int
     category: int
     items: IntArray
+    judged: BoolArray
     full: bool
     rich: bool
     basis: FloatArray
@@ -83,7 +96,7 @@ class Encoding:
     categories, dimensions, items
         Names; codes count in their order. Items stand category by category.
     preference_raters, rating_raters, taste_raters
-        Raters who compare, who rate, and whose tastes can be told from noise: those who compare or repeat ratings.
+        Raters who compare, who rate, and whose tastes can be told from noise: those who compare often, or rerate.
     item_start
         Position of each category's first item, and the number of items.
     category_bases
@@ -91,6 +104,9 @@ class Encoding:
     units
         Raters in categories with a taste, those whose utilities are well determined first. Rows of the utilities are
         theirs in this order, and after them one row per item, the consensus, for judgments without a taste.
+    plain_rater, plain_item
+        Rater (among those who compare) and item of the last rows: what raters compare with whose tastes are not known,
+        the consensus times their sharpness.
     comparisons, ratings
         Judgments, or None.
     rating_panel
@@ -112,6 +128,8 @@ class Encoding:
     item_start: IntArray
     category_bases: tuple[FloatArray, ...]
     units: tuple[Unit, ...]
+    plain_rater: IntArray
+    plain_item: IntArray
     comparisons: Comparisons | None
     ratings: Ratings | None
     rating_panel: IntArray
@@ -172,13 +190,16 @@ def encode_study(study: Study) -> Encoding:
     preference_raters = () if compared is None else _names(study, compared)
     rating_raters = () if rated is None else _names(study, rated)
     bases = tuple(_category_basis(compared, k, item_start) for k in range(len(categories)))
-    units, taste_raters = _find_units(study, compared, rated, item_start, bases, preference_raters, len(dimensions))
+    units, taste_raters = _find_units(study, compared, rated, item_start, bases, preference_raters)
+    plain_rater, plain_item = _find_plain_rows(compared, units, taste_raters, preference_raters)
     rows = _Rows(units, taste_raters)
+    compared_rows = _Rows(units, taste_raters)
+    compared_rows.add_plain(plain_rater, plain_item, preference_raters, len(items))
     dimension_codes = pd.Index(dimensions)
     judged = np.zeros((len(items), len(dimensions)), dtype=np.bool_)
     comparisons = ratings = None
     if compared is not None:
-        comparisons = _encode_comparisons(compared, rows, dimension_codes, pd.Index(preference_raters))
+        comparisons = _encode_comparisons(compared, compared_rows, dimension_codes, pd.Index(preference_raters))
         d = dimension_codes.get_indexer(pd.Index(compared[DIMENSION]))
         judged[compared["a"], d] = judged[compared["b"], d] = True
     panel = np.zeros(0, dtype=np.int64)
@@ -204,6 +225,8 @@ def encode_study(study: Study) -> Encoding:
         item_start=item_start,
         category_bases=bases,
         units=tuple(units),
+        plain_rater=plain_rater,
+        plain_item=plain_item,
         comparisons=comparisons,
         ratings=ratings,
         rating_panel=panel,
@@ -303,25 +326,34 @@ def _find_units(
     item_start: IntArray,
     bases: tuple[FloatArray, ...],
     preference_raters: tuple[str, ...],
-    n_dimensions: int,
 ) -> tuple[list[Unit], tuple[str, ...]]:
-    """Raters in categories whose tastes can be told from noise: they compare there, or repeat ratings."""
-    judged: dict[tuple[str, int], list[IntArray]] = {}
+    """Raters in categories whose tastes can be told from noise: they compare often there, or repeat ratings."""
+    n_dimensions = len(study.dimensions)
+    judged: dict[tuple[str, int], BoolArray] = {}
     comparisons: dict[tuple[str, int], float] = {}
-    repeats: set[tuple[str, int]] = set()
+    often: set[tuple[str, int]] = set()
+
+    def mark(key: tuple[str, int], group: pd.DataFrame, *columns: str) -> None:
+        cells = judged.setdefault(key, np.zeros((int(item_start[-1]), n_dimensions), dtype=np.bool_))
+        d = pd.Index(study.dimensions).get_indexer(pd.Index(group[DIMENSION]))
+        for column in columns:
+            cells[group[column].to_numpy(np.int64), d] = True
+
     if compared is not None and preference_raters != (ANONYMOUS,):
         for key, group in _by_unit(compared, item_start):
-            judged[key] = [np.unique(group[["a", "b"]].to_numpy())]
+            mark(key, group, "a", "b")
             comparisons[key] = float(group["weight"].sum())
+            if 2 * comparisons[key] >= TASTE_COMPARISONS * judged[key].sum():
+                often.add(key)
     if rated is not None:
         for key, group in _by_unit(rated, item_start):
-            judged.setdefault(key, []).append(np.unique(group["a"].to_numpy()))
+            mark(key, group, "a")
             if group.duplicated([DIMENSION, "a"]).any():
-                repeats.add(key)
+                often.add(key)
     found = []
-    for key, parts in judged.items():
-        unit_items = np.unique(np.concatenate(parts)).astype(np.int64)
-        if len(unit_items) > 1 and (key in comparisons or key in repeats):
+    for key, cells in judged.items():
+        unit_items = np.flatnonzero(cells.any(axis=1)).astype(np.int64)
+        if len(unit_items) > 1 and key in often:
             rich = 2 * comparisons.get(key, 0.0) / (len(unit_items) * n_dimensions) >= RICH_COMPARISONS
             found.append((key, unit_items, rich))
     tasters = {rater for (rater, _), _, _ in found}
@@ -335,17 +367,35 @@ def _find_units(
                 preference_rater=preference_raters.index(rater) if (rater, c) in comparisons else -1,
                 category=c,
                 items=unit_items,
+                judged=judged[rater, c][unit_items],
                 full=bool(full),
                 rich=rich,
-                basis=bases[c] if full else helmert_basis(len(unit_items)),
+                basis=np.zeros((0, 0)) if not rich else bases[c] if full else helmert_basis(len(unit_items)),
             )
         )
     units.sort(key=lambda unit: (not unit.rich, unit.category, unit.taste_rater))
     return units, taste_raters
 
 
+def _find_plain_rows(
+    compared: pd.DataFrame | None,
+    units: list[Unit],
+    taste_raters: tuple[str, ...],
+    preference_raters: tuple[str, ...],
+) -> tuple[IntArray, IntArray]:
+    """Rater and item of comparisons by raters whose tastes are not known; none where there is but one sharpness."""
+    if compared is None or len(preference_raters) < 2:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    known = {(taste_raters[unit.taste_rater], item) for unit in units for item in unit.items.tolist()}
+    rater = pd.Index(preference_raters).get_indexer(pd.Index(compared[RATER]))
+    pairs = np.concatenate([np.column_stack([rater, compared[side]]) for side in ("a", "b")]).astype(np.int64)
+    plain = [(r, i) for r, i in np.unique(pairs, axis=0).tolist() if (preference_raters[r], i) not in known]
+    found = np.array(plain, dtype=np.int64).reshape(-1, 2)
+    return np.ascontiguousarray(found[:, 0]), np.ascontiguousarray(found[:, 1])
+
+
 class _Rows:
-    """Row of the utilities of each rater and item: the rater's own where there is a taste, else the consensus."""
+    """Row of the utilities of each rater and item: the rater's own where there is one, else the consensus."""
 
     def __init__(self, units: list[Unit], taste_raters: tuple[str, ...]) -> None:
         self._place: dict[tuple[str, int], int] = {}
@@ -353,6 +403,11 @@ class _Rows:
             for item in unit.items.tolist():
                 self._place[taste_raters[unit.taste_rater], item] = len(self._place)
         self._own = len(self._place)
+
+    def add_plain(self, rater: IntArray, item: IntArray, names: tuple[str, ...], n_items: int) -> None:
+        """Add the rows of those who compare without a taste, which stand after the consensus."""
+        for k, (r, i) in enumerate(zip(rater.tolist(), item.tolist(), strict=True)):
+            self._place[names[r], i] = self._own + n_items + k
 
     def find(self, rater: pd.Series, item: pd.Series) -> IntArray:
         """Look the rows up."""

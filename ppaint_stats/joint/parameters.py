@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppaint_stats.joint.encoding import Encoding
+from ppaint_stats.joint.encoding import Comparisons, Encoding, Ratings
+from ppaint_stats.joint.tastes import list_tastes
 from ppaint_stats.kernels.joint.data import NAMES
 from ppaint_stats.priors import LogNormal, Normal, Priors
 from ppaint_stats.typing import FloatArray, IntArray
@@ -22,6 +23,15 @@ CENTRED_RATERS = 3
 
 CENTRED_RATINGS = 40
 """Ratings per rater and dimension from which the habits of rating are sampled as such."""
+
+CENTRED_PLAIN = 60
+"""Judgments per rater from which sharpness, tie habits and discrimination are, where some raters have no taste."""
+
+CROSSING_RATERS = 0.1
+"""Share of the raters who must judge in two dimensions or more for habits to differ between a rater's dimensions.
+
+Where each rater judges in one dimension, the spread of habits over dimensions is one with that over raters.
+"""
 
 
 @dataclass(frozen=True)
@@ -97,8 +107,6 @@ def lay_out(encoding: Encoding, priors: Priors, *, discrepancy: bool) -> Layout:
         Parameters with their dims, and coordinates.
     """
     e = encoding
-    sizes = [len(unit.items) - 1 for unit in e.units]
-    n_rich = sum(size for size, unit in zip(sizes, e.units, strict=True) if unit.rich)
     coords: dict[str, tuple[str, ...] | IntArray] = {
         "category": e.categories,
         "dimension": e.dimensions,
@@ -109,8 +117,8 @@ def lay_out(encoding: Encoding, priors: Priors, *, discrepancy: bool) -> Layout:
         "taste_rater": e.taste_raters,
         "contrast": np.arange(len(e.items) - len(e.categories)),
         "covariance": np.arange(len(e.dimensions) * (len(e.dimensions) + 1) // 2),
-        "utility_contrast": np.arange(n_rich),
-        "taste_contrast": np.arange(sum(sizes) - n_rich),
+        "utility_contrast": np.arange(sum(len(unit.items) - 1 for unit in e.units if unit.rich)),
+        "taste_cell": np.arange(len(list_tastes(e).row)),
         "preference_rater_axis": np.arange(len(e.preference_raters)),
         "rating_rater_axis": np.arange(len(e.rating_raters)),
         "taste_rater_contrast": np.arange(max(len(e.taste_raters) - 1, 0)),
@@ -140,7 +148,7 @@ def _of_items(e: Encoding) -> Iterator[Parameter]:
     if e.units:
         yield Parameter("taste_cov", ("covariance",), ())
         yield Parameter("utility", ("utility_contrast", "dimension"), ())
-        yield Parameter("taste", ("taste_contrast", "dimension"), (), Normal(0, 1))
+        yield Parameter("taste", ("taste_cell",), (), Normal(0, 1))
 
 
 def _count_judgments(e: Encoding) -> float:
@@ -150,8 +158,16 @@ def _count_judgments(e: Encoding) -> float:
     return (compared + rated / 2) / (len(e.items) * len(e.dimensions))
 
 
+def _cross_dimensions(judgments: Comparisons | Ratings, n_raters: int, n_dimensions: int) -> bool:
+    """Whether enough raters judge in several dimensions to tell habits in a dimension from a rater's own."""
+    judged = np.zeros((n_raters, n_dimensions), dtype=np.bool_)
+    judged[judgments.rater, judgments.dimension] = True
+    return bool((judged.sum(axis=1) > 1).mean() >= CROSSING_RATERS)
+
+
 def _of_preferences(e: Encoding, p: Priors) -> Iterator[Parameter]:
-    rich = all(unit.rich for unit in e.units)
+    plain = len(e.plain_item) > 0
+    rich = all(unit.rich for unit in e.units) and not plain
     if len(e.taste_raters) > 1:
         yield _spread("taste_spread_sd", p.taste_spread_sd)
         yield Parameter("taste_spread", ("taste_rater_contrast",), (), centred=rich)
@@ -161,15 +177,17 @@ def _of_preferences(e: Encoding, p: Priors) -> Iterator[Parameter]:
     count = count if len(e.preference_raters) >= CENTRED_RATERS else 0.0
     if len(e.preference_raters) > 1:
         yield _spread("sharpness_sd", p.sharpness_sd)
-        yield Parameter("sharpness", ("preference_rater_axis",), (), centred=rich)
+        centred = rich or (plain and count >= CENTRED_PLAIN)
+        yield Parameter("sharpness", ("preference_rater_axis",), (), centred=centred)
     yield Parameter("position_mean", (), (), p.position_mean)
     yield _spread("position_sd", p.position_sd)
     yield Parameter("position", ("preference_rater",), (), centred=count >= CENTRED_POSITION)
     if e.has_ties:
         yield Parameter("tie_mean", (), (), p.tie_mean)
         yield _spread("tie_sd", p.tie_sd)
-        yield Parameter("tie_rater", ("preference_rater",), (), centred=count >= CENTRED_TIES)
-        if len(e.dimensions) > 1:
+        least = CENTRED_PLAIN if plain else CENTRED_TIES
+        yield Parameter("tie_rater", ("preference_rater",), (), centred=count >= least)
+        if _cross_dimensions(e.comparisons, len(e.preference_raters), len(e.dimensions)):
             yield _spread("tie_dimension_sd", p.tie_dimension_sd)
             yield Parameter("log_nu", ("preference_rater", "dimension"), (), centred=False)
 
@@ -177,16 +195,17 @@ def _of_preferences(e: Encoding, p: Priors) -> Iterator[Parameter]:
 def _of_ratings(e: Encoding, p: Priors) -> Iterator[Parameter]:
     if e.ratings is None:
         return
-    centred = bool(np.median(np.bincount(e.ratings.rater)) >= CENTRED_RATINGS * len(e.dimensions))
-    centred &= len(e.rating_raters) >= CENTRED_RATERS
+    count = float(np.median(np.bincount(e.ratings.rater))) if len(e.rating_raters) >= CENTRED_RATERS else 0.0
+    centred = len(e.rating_raters) >= CENTRED_RATERS and count >= CENTRED_RATINGS * len(e.dimensions)
     if e.comparisons is not None:
         yield Parameter("log_slope", ("dimension",), (), p.log_slope)
     if len(e.rating_raters) > 1:
         yield _spread("discrimination_sd", p.discrimination_sd)
-        yield Parameter("discrimination", ("rating_rater_axis",), (), centred=centred)
+        sloped = centred or (len(e.plain_item) > 0 and count >= CENTRED_PLAIN)
+        yield Parameter("discrimination", ("rating_rater_axis",), (), centred=sloped)
     yield _spread("severity_sd", p.severity_sd)
     yield Parameter("severity_rater", ("severity_contrast",), (), centred=centred)
-    if len(e.dimensions) > 1:
+    if _cross_dimensions(e.ratings, len(e.rating_raters), len(e.dimensions)):
         yield _spread("severity_dimension_sd", p.severity_dimension_sd)
         yield Parameter("severity", ("severity_contrast", "dimension"), (), centred=centred)
     if len(e.categories) > 1:

@@ -10,6 +10,7 @@ from ppaint_stats.joint.encoding import Encoding
 from ppaint_stats.joint.parameters import Layout
 from ppaint_stats.joint.sampling import Sample
 from ppaint_stats.joint.scores import score_draws
+from ppaint_stats.seeds import split_seed
 from ppaint_stats.typing import FloatArray, Target
 
 if TYPE_CHECKING:
@@ -53,8 +54,9 @@ def build_posterior(
 
     shape = sample.flat.shape[:2]
     flat = sample.flat.reshape(-1, sample.flat.shape[2])
+    (taste_seed,) = split_seed(seed, 1)
     draws = derive_draws(flat, encoding, layout, seed=seed)
-    utilities = expand_utilities(flat, draws, encoding, layout) if encoding.units else None
+    utilities = expand_utilities(flat, draws, encoding, layout, seed=taste_seed) if encoding.units else None
     scores = None
     if encoding.ratings is not None:
         scores = score_draws(draws, encoding, target=target, utilities=utilities, cores=cores)

@@ -18,7 +18,7 @@ CHUNK = 2_000_000
 
 
 def split_draws(flat: FloatArray, encoding: Encoding, layout: Layout) -> Iterator[tuple[slice, Draws, FloatArray]]:
-    """Go through draws in chunks: their place, quantities, and utilities (raters' own rows, then the consensus)."""
+    """Go through draws in chunks: their place, quantities, and the utilities of all rows, without any sharpness."""
     rows = len(encoding.row_item) * len(encoding.dimensions)
     comparisons = 0 if encoding.comparisons is None else int(encoding.comparisons.weight.sum())
     ratings = 0 if encoding.ratings is None else len(encoding.ratings.row)
@@ -26,9 +26,10 @@ def split_draws(flat: FloatArray, encoding: Encoding, layout: Layout) -> Iterato
     for start in range(0, len(flat), step):
         part = flat[start : start + step]
         draws = derive_draws(part, encoding, layout, seed=np.random.SeedSequence(0))
-        rows_of = [draws.values["consensus"]]
+        consensus = draws.values["consensus"]
+        rows_of = [consensus, consensus[:, encoding.plain_item]]
         if encoding.units:
-            rows_of.insert(0, expand_utilities(part, draws, encoding, layout))
+            rows_of.insert(0, expand_utilities(part, draws, encoding, layout, seed=np.random.SeedSequence(0)))
         yield slice(start, start + len(part)), draws, np.concatenate(rows_of, axis=1)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ppaint_stats.joint.coordinates import find_coordinates
 from ppaint_stats.joint.parameters import Layout
 from ppaint_stats.kernels.joint.data import JointData
 from ppaint_stats.typing import FloatArray
@@ -50,8 +51,14 @@ def sample_density(
 
     size = int(layout.starts[-1])
 
+    coordinates = find_coordinates(data, layout)
+
+    def evaluate(sampled: FloatArray) -> tuple[float, FloatArray]:
+        x = coordinates.to_model(sampled)
+        return coordinates.pull_back(x, *joint_logp(x, data))
+
     def make_density() -> Callable[[FloatArray], tuple[float, FloatArray]]:
-        return lambda x: joint_logp(x, data)
+        return evaluate
 
     def make_identity(*_: object) -> Callable[[FloatArray], dict[str, FloatArray]]:
         return lambda x: {"flat": x}
@@ -82,7 +89,8 @@ def sample_density(
             progress_rate=250,
         )
     stats = _read_stats(trace["sample_stats"], deep="maxdepth_reached", step="step_size_bar")
-    return Sample(trace["posterior"]["flat"].to_numpy(), stats, time.perf_counter() - begun)
+    flat = coordinates.to_model(trace["posterior"]["flat"].to_numpy())
+    return Sample(flat, stats, time.perf_counter() - begun)
 
 
 def sample_model(

@@ -78,8 +78,9 @@ def check_panel(encoding: Encoding) -> None:
     ]
     if lost:
         raise ArgumentError(
-            "target='panel' needs each rater's own taste, which one rating per item cannot tell from noise: these "
-            f"raters neither compare nor repeat ratings in the category: {lost[:10]}; use target='population'"
+            "target='panel' needs each rater's own taste, which one rating per item, or a comparison or two, cannot "
+            "tell from noise: these raters neither compare each item 2.5 times or more nor repeat ratings in the "
+            f"category: {lost[:10]}; use target='population'"
         )
 
 

@@ -74,13 +74,19 @@ class JointData(NamedTuple):
     category_basis: IntArray  # start of each category's basis
     unit_basis: IntArray
     unit_row: IntArray  # first row of each unit, and the number of their rows
-    unit_column: IntArray  # first row of each unit in ``utility`` or in ``taste``
+    unit_column: IntArray  # first row of each rich unit in ``utility``
     unit_category: IntArray
     unit_taste: IntArray
     unit_preference: IntArray
     unit_full: IntArray
     unit_rich: IntArray
     row_item: IntArray
+    plain_rater: IntArray  # rows of those who compare without a taste, after the consensus
+    plain_item: IntArray
+    row_pattern: IntArray  # which dimensions a row of a poor unit holds; -1 for a rich one
+    row_taste: IntArray  # its first cell in ``taste``
+    pattern_size: IntArray
+    pattern_dimension: IntArray  # shape (patterns, dimensions): those that it holds come first
     pair_a: IntArray  # places in the flat utilities
     pair_b: IntArray
     pair_group: IntArray

@@ -80,15 +80,17 @@ def joint_logp(x, data):  # type: ignore[no-untyped-def]  # pragma: no cover - c
     taste_factor, taste_inverse = unpack_factor(x[at[TASTE_COV] : at[TASTE_COV + 1]], n_dims if has_taste else 0)
     by_taste_factor = np.zeros((n_dims, n_dims))
     n_rows = data.unit_row[-1]
-    utility = np.zeros((n_rows + n_items, n_dims))
-    add_to(flatten(utility[n_rows:]), flatten(theta))
+    last = n_rows + n_items
+    utility = np.zeros((last + len(data.plain_item), n_dims))
+    add_to(flatten(utility[n_rows:last]), flatten(theta))
+    _sharpen(theta, log_e, data.plain_rater, data.plain_item, utility[last:])
     total += units_forward(
         x, data, theta, consensus, log_e, log_spread, taste_factor, taste_inverse,
         utility, gradient, by_taste_factor, by_consensus, by_theta, by_log_e, by_log_spread,
     )  # fmt: skip
 
     # Likelihoods, which give the gradient by the utilities.
-    by_utility = np.zeros((n_rows + n_items, n_dims))
+    by_utility = np.zeros(utility.shape)
     if len(data.pair_a):
         total += preferences_logp(x, data, utility, by_utility, gradient)
     if len(data.rating_place):
@@ -101,7 +103,8 @@ def joint_logp(x, data):  # type: ignore[no-untyped-def]  # pragma: no cover - c
         x, data, theta, log_e, log_spread, taste_factor, utility, by_utility,
         gradient, by_taste_factor, by_theta, by_log_e, by_log_spread,
     )  # fmt: skip
-    add_to(flatten(by_theta), flatten(by_utility[n_rows:]))
+    add_to(flatten(by_theta), flatten(by_utility[n_rows:last]))
+    _sharpen_back(log_e, data.plain_rater, data.plain_item, utility[last:], by_utility[last:], by_log_e, by_theta)
     contract_items(by_theta, data.basis, data.category_basis, data.item_start, by_consensus)
     if centred[CONSENSUS] == 1:
         add_to(flatten(by_own), flatten(by_consensus))
@@ -132,3 +135,22 @@ def _plain_normals(x, at, mean, sd, gradient):  # type: ignore[no-untyped-def]  
                 total -= LOG_ROOT_2PI + np.log(sd[k]) + 0.5 * z * z
                 gradient[i] -= z / sd[k]
     return total
+
+
+@numba.njit(error_model="numpy", inline="always")
+def _sharpen(theta, log_e, rater, item, utility):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Fill the utilities of raters who compare without a taste: the consensus, on the scale of their preferences."""
+    for k in range(len(item)):
+        scale = np.exp(log_e[rater[k]])
+        for d in range(theta.shape[1]):
+            utility[k, d] = scale * theta[item[k], d]
+
+
+@numba.njit(error_model="numpy", inline="always")
+def _sharpen_back(log_e, rater, item, utility, by_utility, by_log_e, by_theta):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Turn the gradient by those utilities into that by the consensus and the sharpness; adds to both."""
+    for k in range(len(item)):
+        scale = np.exp(log_e[rater[k]])
+        for d in range(by_theta.shape[1]):
+            by_theta[item[k], d] += scale * by_utility[k, d]
+            by_log_e[rater[k]] += by_utility[k, d] * utility[k, d]

@@ -3,9 +3,10 @@
 import numba
 import numpy as np
 
-from ppaint_stats.kernels.densities import correlate_rows, correlate_rows_back, rows_logp
+from ppaint_stats.kernels.densities import rows_logp
 from ppaint_stats.kernels.joint.data import TASTE, UTILITY
 from ppaint_stats.kernels.joint.matrices import add_to, flatten, multiply, multiply_transposed, view_rows
+from ppaint_stats.kernels.joint.tastes import center_cells, factor_patterns, factor_patterns_back
 
 
 @numba.njit(error_model="numpy", inline="always")
@@ -15,17 +16,22 @@ def units_forward(  # type: ignore[no-untyped-def]  # pragma: no cover - compile
 ):  # fmt: skip
     """Utilities of every unit, on the scale of its rater's preferences; the prior of rich ones and its gradient."""
     n_dims, total = data.n_dimensions, 0.0
+    raw = x[data.at[TASTE] : data.at[TASTE + 1]]
+    factors = factor_patterns(factor, data.pattern_size, data.pattern_dimension)
     for j in range(len(data.unit_category)):
         row, end = data.unit_row[j], data.unit_row[j + 1]
         n = end - row
         items, own_utility = data.row_item[row:end], utility[row:end]
-        basis = view_rows(data.basis, data.unit_basis[j], n, n - 1)
         r, p = data.unit_taste[j], data.unit_preference[j]
         scale, spread = np.exp(log_e[p]) if p >= 0 else 1.0, np.exp(log_spread[r])
         if not data.unit_rich[j]:
-            raw = view_rows(x, data.at[TASTE] + data.unit_column[j] * n_dims, n - 1, n_dims)
-            _add_taste(multiply(basis, correlate_rows(raw, factor)), items, theta, scale, spread, own_utility)
+            _draw_tastes(data, row, raw, factors, own_utility)
+            center_cells(data.row_pattern[row:end], data.pattern_size, data.pattern_dimension, own_utility)
+            for i in range(n):
+                for d in range(n_dims):
+                    own_utility[i, d] = scale * (theta[items[i], d] + spread * own_utility[i, d])
             continue
+        basis = view_rows(data.basis, data.unit_basis[j], n, n - 1)
         first = data.at[UTILITY] + data.unit_column[j] * n_dims
         own = view_rows(x, first, n - 1, n_dims)
         add_to(flatten(own_utility), flatten(multiply(basis, own)))
@@ -54,41 +60,59 @@ def units_backward(  # type: ignore[no-untyped-def]  # pragma: no cover - compil
 ):  # fmt: skip
     """Gradient by every unit's utilities turned into that by its parameters."""
     n_dims = data.n_dimensions
+    raw, by_raw = x[data.at[TASTE] : data.at[TASTE + 1]], gradient[data.at[TASTE] : data.at[TASTE + 1]]
+    factors = factor_patterns(factor, data.pattern_size, data.pattern_dimension)
+    by_factors = np.zeros(factors.shape)
     for j in range(len(data.unit_category)):
         row, end = data.unit_row[j], data.unit_row[j + 1]
         n = end - row
         items, flow = data.row_item[row:end], by_utility[row:end]
-        basis = view_rows(data.basis, data.unit_basis[j], n, n - 1)
         r, p = data.unit_taste[j], data.unit_preference[j]
         scale, spread = np.exp(log_e[p]) if p >= 0 else 1.0, np.exp(log_spread[r])
-        projected = multiply_transposed(basis, flow)
         by_e = 0.0
         if not data.unit_rich[j]:
-            first = data.at[TASTE] + data.unit_column[j] * n_dims
-            raw, by_raw = view_rows(x, first, n - 1, n_dims), np.zeros((n - 1, n_dims))
-            for i in range(n - 1):
+            by_taste = np.zeros((n, n_dims))
+            for i in range(n):
                 for d in range(n_dims):
-                    projected[i, d] *= scale * spread
-            correlate_rows_back(raw, factor, projected, by_raw, by_factor)
-            add_to(flatten(view_rows(gradient, first, n - 1, n_dims)), flatten(by_raw))
-            by_log_spread[r] += _inner_product(by_raw, raw)
+                    by_taste[i, d] = scale * spread * flow[i, d]
+                    by_e += flow[i, d] * utility[row + i, d]
+                    by_log_spread[r] += flow[i, d] * (utility[row + i, d] - scale * theta[items[i], d])
+            center_cells(data.row_pattern[row:end], data.pattern_size, data.pattern_dimension, by_taste)
+            _draw_tastes_back(data, row, raw, factors, by_taste, by_raw, by_factors)
             _scatter_rows(flow, items, scale, by_theta)
-            by_e = _inner_product(flow, utility[row:end])
         else:
+            basis = view_rows(data.basis, data.unit_basis[j], n, n - 1)
             first = data.at[UTILITY] + data.unit_column[j] * n_dims
-            add_to(flatten(view_rows(gradient, first, n - 1, n_dims)), flatten(projected))
+            add_to(flatten(view_rows(gradient, first, n - 1, n_dims)), flatten(multiply_transposed(basis, flow)))
             if not data.unit_full[j]:
                 by_e = _level_items_back(items, theta, scale, flow, by_theta)
         if p >= 0:
             by_log_e[p] += by_e
+    factor_patterns_back(factor, factors, by_factors, data.pattern_size, data.pattern_dimension, by_factor)
 
 
 @numba.njit(error_model="numpy", inline="always")
-def _add_taste(taste, items, theta, scale, spread, utility):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Fill the utilities of a unit whose taste is sampled."""
-    for i in range(len(items)):
-        for d in range(theta.shape[1]):
-            utility[i, d] = scale * (theta[items[i], d] + spread * taste[i, d])
+def _draw_tastes(data, row, raw, factors, taste):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Fill the tastes of a unit, whose first row is ``row``, from independent standard normal cells."""
+    for i in range(len(taste)):
+        k, start = data.row_pattern[row + i], data.row_taste[row + i]
+        for a in range(data.pattern_size[k]):
+            value = 0.0
+            for b in range(a + 1):
+                value += factors[k, a, b] * raw[start + b]
+            taste[i, data.pattern_dimension[k, a]] = value
+
+
+@numba.njit(error_model="numpy", inline="always")
+def _draw_tastes_back(data, row, raw, factors, by_taste, by_raw, by_factors):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Turn the gradient by a unit's tastes into that by its cells and by the factors of the patterns; adds to both."""
+    for i in range(len(by_taste)):
+        k, start = data.row_pattern[row + i], data.row_taste[row + i]
+        for a in range(data.pattern_size[k]):
+            step = by_taste[i, data.pattern_dimension[k, a]]
+            for b in range(a + 1):
+                by_raw[start + b] += factors[k, a, b] * step
+                by_factors[k, a, b] += step * raw[start + b]
 
 
 @numba.njit(error_model="numpy", inline="always")
@@ -147,13 +171,3 @@ def _scatter_rows(rows, items, weight, out):  # type: ignore[no-untyped-def]  # 
     for i in range(len(items)):
         for d in range(rows.shape[1]):
             out[items[i], d] += weight * rows[i, d]
-
-
-@numba.njit(error_model="numpy")
-def _inner_product(a, b):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Sum of the products of two matrices' entries."""
-    total = 0.0
-    for i in range(a.shape[0]):
-        for j in range(a.shape[1]):
-            total += a[i, j] * b[i, j]
-    return total

@@ -1,0 +1,88 @@
+"""Sampling the items' spread on the scale of the ratings: a change of coordinates, with its Jacobian."""
+
+import numpy as np
+import pytest
+from bayes_helpers import simulate
+
+import ppaint_stats as ps
+from ppaint_stats.joint.coordinates import Coordinates, find_coordinates
+from ppaint_stats.joint.density import prepare_data
+from ppaint_stats.joint.encoding import encode_study
+from ppaint_stats.joint.parameters import lay_out
+from ppaint_stats.kernels.joint.density import joint_logp
+
+
+def find(study):
+    encoding = encode_study(study)
+    layout = lay_out(encoding, ps.Priors(), discrepancy=False)
+    data = prepare_data(encoding, layout, ps.Priors())
+    return find_coordinates(data, layout), layout, data
+
+
+def thin(study, rows):
+    return ps.Study(ratings=study.ratings, preferences=study.preferences[rows], scale=study.scale)
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """Every rater compares each item about twice: no tastes."""
+    study = simulate(n_items=8, n_pairs=16, dimensions=("a", "b", "c"))
+    return find(thin(study, np.arange(study.n_preferences) % 2 == 0))
+
+
+def test_they_are_changed_where_nobody_has_a_taste(plain):
+    coordinates, layout, data = plain
+    assert len(data.unit_category) == 0
+    assert len(coordinates.slope) == 3
+    assert len(coordinates.diagonal) + len(coordinates.lower) == layout.parameters["item_cov"].size
+    study = simulate()
+    for other in (study, study.drop_protocol("preferences"), study.drop_protocol("ratings")):
+        assert len(find(other)[0].slope) == 0
+
+
+def test_the_sampled_factor_is_that_of_the_ratings(plain):
+    coordinates, layout, _ = plain
+    sampled = np.random.default_rng(1).normal(size=(2, layout.starts[-1]))
+    model = layout.unpack(coordinates.to_model(sampled))
+    own = layout.unpack(sampled)
+    h = np.exp(own["log_slope"])
+    row, column = np.tril_indices(3)
+    for which in range(2):
+        factors = []
+        for x in (model, own):
+            packed = x["item_cov"][which]
+            factor = np.zeros((3, 3))
+            factor[row, column] = np.where(row == column, np.exp(packed), packed)
+            factors.append(factor)
+        np.testing.assert_allclose(h[which][:, None] * factors[0], factors[1], rtol=1e-12)
+    np.testing.assert_array_equal(model["log_slope"], own["log_slope"])
+
+
+def test_density_has_the_jacobian_and_its_gradient(plain):
+    coordinates, layout, data = plain
+    x = np.random.default_rng(2).normal(0, 0.5, layout.starts[-1])
+
+    def evaluate(sampled):
+        model = coordinates.to_model(sampled)
+        return coordinates.pull_back(model, *joint_logp(model, data))
+
+    value, gradient = evaluate(x)
+    places = np.concatenate([coordinates.diagonal, coordinates.lower, coordinates.slope])
+    step = 1e-6
+    jacobian = np.zeros((len(places), len(places)))
+    for k, place in enumerate(places):
+        up, down = x.copy(), x.copy()
+        up[place] += step
+        down[place] -= step
+        jacobian[:, k] = (coordinates.to_model(up) - coordinates.to_model(down))[places] / (2 * step)
+        assert gradient[place] == pytest.approx((evaluate(up)[0] - evaluate(down)[0]) / (2 * step), rel=1e-5, abs=1e-5)
+    plain_value = joint_logp(coordinates.to_model(x), data)[0]
+    assert value - plain_value == pytest.approx(np.linalg.slogdet(jacobian)[1], rel=1e-6)
+
+
+def test_without_entries_nothing_is_changed():
+    none = np.zeros(0, dtype=np.int64)
+    coordinates = Coordinates(none, none, none, none)
+    x = np.arange(3.0)
+    assert coordinates.to_model(x) is x
+    assert coordinates.pull_back(x, 1.5, x) == (1.5, x)
