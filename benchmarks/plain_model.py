@@ -14,7 +14,7 @@ from ppaint_stats.model_parts import davidson_logp, ordinal_logp
 
 
 def build_plain(study: ps.Study) -> pm.Model:
-    """One category, every rater comparing and rating every item."""
+    """One category, every rater comparing and rating every item, so that raters have one number in both protocols."""
     e = encode_study(study)
     c, y, n_dims, n_raters = e.comparisons, e.ratings, len(e.dimensions), len(e.rating_raters)
     basis = helmert_basis(len(e.items))
@@ -35,11 +35,13 @@ def build_plain(study: ps.Study) -> pm.Model:
         position = pm.Normal("position_mean", 0, 0.3) + pm.HalfNormal("position_sd", 0.3) * pm.Normal(
             "position", 0, 1, shape=n_raters
         )
+        lapse = pm.Normal("lapse", np.float64(-4.5), np.float64(1.5), shape=n_raters)
         difference = u[c.row_a, c.dimension] - u[c.row_b, c.dimension]
         pm.CustomDist(
             "preference",
             pt.exp(log_e)[c.rater] * difference + position[c.rater],
             log_nu[c.rater, c.dimension],
+            lapse[c.rater],
             logp=davidson_logp,
             dtype="int64",
             observed=c.outcome,
@@ -53,8 +55,9 @@ def build_plain(study: ps.Study) -> pm.Model:
             "rating",
             pt.exp(log_a)[y.rater] * u[y.row, y.dimension] - severity[y.rater, y.dimension],
             kappa[y.dimension],
+            lapse[y.rater],
             logp=ordinal_logp,
-            signature="(),(k)->()",
+            signature="(),(k),()->()",
             dtype="int64",
             observed=y.answer.astype(np.int64),
         )

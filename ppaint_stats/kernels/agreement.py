@@ -6,7 +6,7 @@ gave which value.
 
 With item weights i and rater weights w, a pair of judgments (u, r), (v, s) has the weight
 
-.. math:: \left(i_u i_v - [u = v](i_u^2 - i_u)\right) \left(w_r w_s - [r = s](w_r^2 - w_r)\right),
+.. math:: \left(i_u i_v - \delta_{uv} i_u (i_u - 1)\right) \left(w_r w_s - \delta_{rs} w_r (w_r - 1)\right),
 
 which is how many pairs of copies there are once pairs of different copies of one item, and pairs of different copies of
 one rater, are struck out. Observed disagreement is the mean over pairs of distinct raters inside a unit, averaged

@@ -59,13 +59,8 @@ def joint_logp(x, data):  # type: ignore[no-untyped-def]  # pragma: no cover - c
     by_consensus = np.zeros((n_contrasts, n_dims))
     item_factor, item_inverse = unpack_factor(x[at[ITEM_COV] : at[ITEM_COV + 1]], n_dims)
     by_item_factor = np.zeros((n_dims, n_dims))
-    if centred[CONSENSUS] == 1:
-        value, flow = rows_logp(own, item_factor, item_inverse, by_item_factor)
-        total += value
-        consensus = own
-        add_to(flatten(by_own), flatten(flow))
-    else:
-        consensus = correlate_rows(own, item_factor)
+    value, consensus = _correlate(own, item_factor, item_inverse, centred[CONSENSUS] == 1, by_item_factor, by_own)
+    total += value
     theta = expand_contrasts(consensus, data.basis, data.category_basis, data.item_start)
     by_theta = np.zeros((n_items, n_dims))
 
@@ -122,6 +117,16 @@ def joint_logp(x, data):  # type: ignore[no-untyped-def]  # pragma: no cover - c
             gradient[at[TASTE_COV] : at[TASTE_COV + 1]],
         )  # fmt: skip
     return total, gradient
+
+
+@numba.njit(error_model="numpy")
+def _correlate(own, factor, inverse, centred, by_factor, by_own):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Rows that follow a covariance, and, where they are sampled as such, their log density with its gradient."""
+    if not centred:
+        return 0.0, correlate_rows(own, factor)
+    value, flow = rows_logp(own, factor, inverse, by_factor)
+    add_to(flatten(by_own), flatten(flow))
+    return value, own
 
 
 @numba.njit(error_model="numpy", inline="always")
