@@ -60,7 +60,7 @@ def log_likelihood(fusion: Fusion, study: Study, *, draws: int | None = None, ma
     >>> import ppaint_stats as ps
     >>> design = ps.PPaintDesign(n_categories=1, n_items=8, n_raters=3, dimensions=("overall",), n_pairs=20)
     >>> study = ps.simulate_study(design, random_seed=1).study
-    >>> fusion = ps.fuse_bayes(study, random_seed=1, progressbar=False)
+    >>> fusion = ps.fuse_bayes(study, draws=2000, tune=1000, random_seed=1, progressbar=False)
     >>> found = log_likelihood(fusion, study, draws=50)
     >>> dict(found.sizes)
     {'chain': 4, 'draw': 50, 'answer': 24, 'comparison': 60}

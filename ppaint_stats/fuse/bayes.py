@@ -130,7 +130,7 @@ def fuse_bayes(
     >>> import ppaint_stats as ps
     >>> design = ps.PPaintDesign(n_categories=1, n_items=8, n_raters=3, dimensions=("overall",), n_pairs=20)
     >>> study = ps.simulate_study(design, random_seed=1).study
-    >>> fusion = ps.fuse_bayes(study, random_seed=1, progressbar=False)
+    >>> fusion = ps.fuse_bayes(study, draws=2000, tune=1000, random_seed=1, progressbar=False)
     >>> fusion.converged, fusion.scores["score"].between(1, 5).all().item()
     (True, True)
     """
