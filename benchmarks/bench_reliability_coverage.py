@@ -26,7 +26,6 @@ SHOWN = {
     "w_difference": "difference in W",
     "rho_difference": "difference in rank correlation",
 }
-DIFFERENCES = [name for name in SHOWN if name.endswith("difference")]
 
 
 def simulate(n_items: int, n_raters: int, n_pairs: int, rng: np.random.Generator) -> tuple[SignTable, np.ndarray]:
@@ -107,10 +106,9 @@ def check_study(
     for name, values in found.items():
         value, draws, deleted = float(values[0]), values[1 : n_boot + 1], values[n_boot + 1 :]
         tries.append((name, "items x raters", draws))
-        if name in DIFFERENCES:
-            spread = measure_spread(value, draws, deleted, deletions)
-            if spread is not None:
-                tries.append((name, "items x raters, shrunk", value + spread.shrinkage * (draws - value)))
+        spread = measure_spread(value, draws, deleted, deletions)
+        if spread is not None:
+            tries.append((name, "items x raters, shrunk", value + spread.shrinkage * (draws - value)))
     tries.append(("alpha_sym", "item pairs", resample_pairs(table, n_boot, rng)))
     rows = []
     for name, resampled, values in tries:
@@ -167,8 +165,8 @@ def main() -> None:
         f"Coverage of nominal {PROB:.0%} percentile intervals with {n_boot:,} resamples, with its own 90 % t interval. "
         "New items and new raters, who differ in taste, sharpness, tie habit, position bias and severity, in each "
         "study; truth: the expected value over such studies, from a larger simulation. Differences: preferences - "
-        "ratings, paired by the same draw; shrunk: as match_protocols does it. Too high: the interval lies above the "
-        "truth."
+        "ratings, paired by the same draw; shrunk: as match_protocols does it with differences, and with nothing else. "
+        "Too high: the interval lies above the truth."
     )
     found = pd.DataFrame(table)
     write_results(args.out, "reliability_coverage", {"summary": summarise_sizes(found), "coverage": found}, note=note)
