@@ -9,6 +9,9 @@ from hypothesis import settings
 # Without matplotlib's windows, on every machine; set before anything imports matplotlib.
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+# Tests run side by side, and threads of several processes that wait for each other are many times slower than one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # The same examples on every run; no deadline, because the first call of a kernel compiles it.
 settings.register_profile("ppaint", derandomize=True, deadline=None, database=None)
 settings.load_profile("ppaint")
