@@ -24,8 +24,8 @@ JUDGES = {
     "half of the pairs": SimulatedJudge(shared=0.5, form="mixed"),
     "deterministic": SimulatedJudge(shared=1.0),
 }
-POOLS = {"100 x 20": (100, 20, 12), "20 x 6": (20, 6, 30)}
-"""Images, opponents of each, simulated worlds."""
+POOLS = {"20 x 6": (20, 6, 10, 3), "100 x 20": (100, 20, 3, 0)}
+"""Images, opponents of each, simulated worlds; worlds in which other ways to treat the two orders are tried too."""
 
 N_NEW = 300
 N_COMPARISONS = 20
@@ -68,7 +68,11 @@ def measure_coverage(found: PseudoScores, strength: pd.Series) -> dict[str, floa
 
 
 def measure_differences(found: PseudoScores, strength: pd.Series) -> dict[str, float]:
-    """Differences of two new images: coverage, and log loss of P(i > j), with joint and with independent errors."""
+    """Differences of two new images, with joint and with independent errors.
+
+    Coverage where the two are estimated to be near each other (the closest third of pairs), where they are far apart
+    (the last third), and log loss of P(i > j).
+    """
     rng = np.random.default_rng(0)
     scores, draws = found.scores, next(iter(found.draws.values()))
     truth = strength[scores["item"]].to_numpy()
@@ -81,17 +85,22 @@ def measure_differences(found: PseudoScores, strength: pd.Series) -> dict[str, f
     sd = scores["latent_sd"].to_numpy()
     spreads = {"joint": (latent[:, i] - latent[:, j]).std(axis=0, ddof=1), "independent": np.hypot(sd[i], sd[j])}
     row = {}
+    close, far = np.quantile(np.abs(mean), [1 / 3, 2 / 3])
     for name, spread in spreads.items():
-        row[f"cover_{name}"] = float((np.abs(gap - mean) <= 1.645 * spread).mean())
+        covered = np.abs(gap - mean) <= 1.645 * spread
+        row[f"near_{name}"] = float(covered[np.abs(mean) < close].mean())
+        row[f"far_{name}"] = float(covered[np.abs(mean) > far].mean())
         right = ndtr(np.sign(gap) * mean / spread)
         row[f"log_loss_{name}"] = float(-np.log(np.maximum(right, 1e-4)).mean())
     return row
 
 
-def run_world(judge: SimulatedJudge, pool_size: tuple[int, int], n_new: int, n_draws: int, seed: int) -> list[dict]:
+def run_world(
+    judge: SimulatedJudge, pool_size: tuple[int, int], n_new: int, n_draws: int, seed: int, *, variants: bool
+) -> list[dict]:
     within, strength, anchors = make_world(judge, *pool_size, n_new, seed)
     rows, prefs = [], None
-    options = {"as it is": None, "orders independent": 0.0, "orders as one": 1.0}
+    options = {"as it is": None} | ({"orders independent": 0.0, "orders as one": 1.0} if variants else {})
     for name, correlation in options.items():
         pool = fit_pool(within, n_draws=n_draws, order_correlation=correlation, random_seed=seed, progressbar=False)
         if prefs is None:
@@ -135,16 +144,18 @@ def main() -> None:
     judges, pools = JUDGES, POOLS
     n_new, n_draws, speed = N_NEW, 200, (10_000, 100)
     if args.quick:
-        judges, pools, n_new, n_draws = {"half shared": JUDGES["half shared"]}, {"20 x 6": (20, 6, 2)}, 20, 20
+        judges, pools, n_new, n_draws = {"half shared": JUDGES["half shared"]}, {"20 x 6": (20, 6, 2, 1)}, 20, 20
         speed = (50, 30)
-    timing = measure_speed(*speed)
     rows = []
-    for pool_name, (n_pool, n_opponents, worlds) in pools.items():
+    for pool_name, (n_pool, n_opponents, worlds, n_variants) in pools.items():
         for judge_name, judge in judges.items():
             for world in range(worlds):
                 head = {"pool": pool_name, "judge": judge_name, "world": world}
-                found = run_world(judge, (n_pool, n_opponents), n_new, n_draws, 1000 * (1 + world))
+                found = run_world(
+                    judge, (n_pool, n_opponents), n_new, n_draws, 1000 * (1 + world), variants=world < n_variants
+                )
                 rows.extend({**head, **row} for row in found)
+    timing = measure_speed(*speed)
     runs = pd.DataFrame(rows)
     keys = ["pool", "judge"]
     main_rows = runs[runs["variant"] == "as it is"]
@@ -153,8 +164,9 @@ def main() -> None:
          "score": group["score"].mean(), "width": group["width"].mean(), "correlation": group["correlation"].mean()}
         for key, group in main_rows.groupby(keys, sort=False)
     ]  # fmt: skip
-    variants = runs.pivot_table(index=keys, columns="variant", values="latent", sort=False).reset_index()
-    names = ["cover_joint", "cover_independent", "log_loss_joint", "log_loss_independent"]
+    full = runs[runs["world"] < runs["pool"].map({name: size[3] for name, size in pools.items()})]
+    variants = full.pivot_table(index=keys, columns="variant", values="latent", sort=False).reset_index()
+    names = [f"{part}_{kind}" for part in ("near", "far", "log_loss") for kind in ("joint", "independent")]
     differences = main_rows.groupby(keys, sort=False)[names].mean().reset_index()
     note = (
         f"Simulated judges (Davidson, ties, a first-position effect, both orders); {n_new} new images x "
