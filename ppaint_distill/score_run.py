@@ -1,0 +1,210 @@
+"""What scoring many images takes and gives: images with names, tables of scores, lists of what has none."""
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ppaint_distill.errors import ImageError, SkippedWarning
+from ppaint_distill.images import ImageFile, find_images, load_image
+from ppaint_stats.columns import DIMENSION, ITEM
+from ppaint_stats.errors import DataError
+from ppaint_stats.fusion_io import write_whole
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+type Record = dict[str, Any]
+"""One batch as plain values: ``rows`` of item, scores and sds; ``bad`` images; ``failures`` of written answers."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreRun:
+    """Scores of many images.
+
+    Parameters
+    ----------
+    scores
+        Columns ``item, dimension, score, sd``. The sd is that of the predicted levels; nan for written answers.
+    skipped
+        Images that could not be used: ``item, path, kind, reason``.
+    failures
+        Written answers that could not be read: ``item, kind, reason, text``. No score is made up for them.
+    """
+
+    scores: pd.DataFrame
+    skipped: pd.DataFrame
+    failures: pd.DataFrame
+
+    @property
+    def bad_images(self) -> tuple[ImageError, ...]:
+        """Images that could not be used, as errors."""
+        rows = self.skipped[["path", "kind", "reason"]].itertuples(index=False, name=None)
+        return tuple(ImageError(path, kind, reason) for path, kind, reason in rows)
+
+
+def tabulate_scores(records: Sequence[Record], dimensions: Sequence[str]) -> ScoreRun:
+    """Put batches together.
+
+    Parameters
+    ----------
+    records
+        Batches in order.
+    dimensions
+        Names of the dimensions, in the order of the scores.
+
+    Returns
+    -------
+    ScoreRun
+        Their scores, bad images and failures.
+    """
+    rows = [
+        (item, name, score, sd)
+        for record in records
+        for item, scores, sds in record["rows"]
+        for name, score, sd in zip(dimensions, scores, sds, strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=[ITEM, DIMENSION, "score", "sd"])
+    bad = [row for record in records for row in record["bad"]]
+    failures = [row for record in records for row in record["failures"]]
+    return ScoreRun(
+        table.astype({ITEM: "str", DIMENSION: "str", "score": "float64", "sd": "float64"}),
+        pd.DataFrame(bad, columns=[ITEM, "path", "kind", "reason"], dtype="str"),
+        pd.DataFrame(failures, columns=[ITEM, "kind", "reason", "text"], dtype="str"),
+    )
+
+
+def write_scores(run: ScoreRun, out: Path, *, scale: tuple[float, float], provenance: Mapping[str, Any]) -> None:
+    """Write scores, and beside them the lists of what has none, where there is any.
+
+    Parameters
+    ----------
+    run
+        What is written.
+    out
+        File of the scores, ``.parquet`` or ``.csv``.
+    scale
+        Lowest and highest score, for the metadata of Parquet.
+    provenance
+        What scored, for the same.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for name, listed in (("skipped", run.skipped), ("failures", run.failures)):
+        path = out.with_name(f"{out.name}.{name}.csv")
+        path.unlink(missing_ok=True)
+        if len(listed):
+            write_csv(listed, path)
+    if out.suffix == ".csv":
+        write_csv(run.scores, out)
+        return
+    table = pa.Table.from_pandas(run.scores, preserve_index=False)
+    about = {"scale_low": repr(scale[0]), "scale_high": repr(scale[1]), "provenance": json.dumps(dict(provenance))}
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **about})
+    write_whole(out, lambda temporary: pq.write_table(table, temporary))
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV, whole or not at all.
+
+    Parameters
+    ----------
+    table
+        What is written.
+    path
+        The file.
+    """
+    write_whole(path, lambda temporary: table.to_csv(temporary, index=False))
+
+
+def name_images(
+    images: "str | Path | Sequence[str | Path | ImageFile | Image]",
+) -> "Sequence[ImageFile | tuple[str, Image]]":
+    """Give every image its item: the name without suffix of a file, the place of an image in memory.
+
+    Parameters
+    ----------
+    images
+        A folder, or files and images in memory.
+
+    Returns
+    -------
+    sequence
+        Files, and pairs of item and image.
+
+    Raises
+    ------
+    DataError
+        If two images have one item.
+    """
+    if isinstance(images, str | Path):
+        return find_images(images)
+    named: list[ImageFile | tuple[str, Image]] = []
+    for place, image in enumerate(images):
+        if isinstance(image, str | Path):
+            named.append(ImageFile(Path(image).stem, Path(image)))
+        else:
+            named.append(image if isinstance(image, ImageFile) else (str(place), image))
+    items = pd.Series([image.item if isinstance(image, ImageFile) else image[0] for image in named], dtype="str")
+    if items.duplicated().any():
+        raise DataError(f"two images have one item: {items[items.duplicated()].unique()[:10].tolist()}")
+    return named
+
+
+def load_batch(
+    batch: "Sequence[ImageFile | tuple[str, Image]]",
+) -> "tuple[list[str], list[Image], list[list[str]]]":
+    """Read the images of a batch.
+
+    Parameters
+    ----------
+    batch
+        What `name_images` returned, or a part of it.
+
+    Returns
+    -------
+    tuple of list
+        Items and images that can be used; item, path, kind and reason of those that cannot.
+    """
+    items: list[str] = []
+    images: list[Image] = []
+    bad: list[list[str]] = []
+    for file in batch:
+        if isinstance(file, ImageFile):
+            try:
+                image = load_image(file.path)
+            except ImageError as error:
+                bad.append([file.item, str(file.path), error.kind, error.reason])
+                continue
+            items.append(file.item)
+            images.append(image)
+        else:
+            items.append(file[0])
+            images.append(file[1] if file[1].mode == "RGB" else file[1].convert("RGB"))
+    return items, images, bad
+
+
+def warn_of_skipped(run: ScoreRun, where: str) -> None:
+    """Warn of images and answers without scores, in one message.
+
+    Parameters
+    ----------
+    run
+        The run.
+    where
+        Words at the end: where the lists are.
+    """
+    counts = []
+    if len(run.skipped):
+        shown = "; ".join(f"{path}: {reason}" for path, reason in run.skipped[["path", "reason"]].to_numpy()[:10])
+        counts.append(f"{len(run.skipped):,} image(s) could not be used: {shown}")
+    if len(run.failures):
+        kinds = ", ".join(f"{count} {kind}" for kind, count in run.failures["kind"].value_counts().items())
+        counts.append(f"{len(run.failures):,} answer(s) could not be read: {kinds}")
+    if counts:
+        warnings.warn("; ".join(counts) + where, SkippedWarning, stacklevel=3)

@@ -1,0 +1,160 @@
+"""What a finished run gives back."""
+
+import json
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ppaint_distill.config import Config
+from ppaint_distill.models import LoadedModel, load_model
+from ppaint_distill.scorer import Scorer
+from ppaint_distill.trainer.run import RunFolder
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TrainResult:
+    """A finished run.
+
+    Parameters
+    ----------
+    folder
+        Folder of the run.
+    config
+        All settings, as they were used.
+    model
+        The trained model, in evaluation mode.
+    steps
+        Steps done.
+    best_step
+        Step whose parameters the model has: that of the best evaluation, or the last.
+    stopped_early
+        Whether training ended for want of improvement.
+    n_training, n_validation
+        Rows, one per category and item, trained on and held out.
+    evaluations
+        One row per evaluation: ``step, srcc, plcc, mae``, means over categories and dimensions; step 0 is before
+        training.
+    metrics
+        One row per step: ``step, loss, ranking, score, kl, learning_rate, gradient_norm, seconds``.
+    skipped
+        Images and targets that were left out: ``item, path, kind, reason``.
+    """
+
+    folder: Path
+    config: Config
+    model: LoadedModel
+    steps: int
+    best_step: int
+    stopped_early: bool
+    n_training: int
+    n_validation: int
+    evaluations: pd.DataFrame
+    metrics: pd.DataFrame
+    skipped: pd.DataFrame
+
+    def __repr__(self) -> str:
+        """One line with sizes and the agreement of the kept parameters."""
+        kept = self.summary()
+        agreement = "no images held out" if kept["srcc"] is None else f"validation SRCC {kept['srcc']:.3f}"
+        early = ", stopped early" if self.stopped_early else ""
+        return f"TrainResult({self.n_training} images, {self.steps} steps{early}, kept {self.best_step}, {agreement})"
+
+    def summary(self) -> dict[str, Any]:
+        """Return how training went, as plain values for JSON.
+
+        Returns
+        -------
+        dict
+            ``run, steps, best_step, stopped_early, n_training, n_validation, n_skipped, loss`` of the last step, and
+            ``srcc, plcc, mae`` of the kept parameters on the images held out, null where there are none.
+        """
+        at_best = self.evaluations[self.evaluations["step"] == self.best_step]
+        measures = at_best.iloc[-1] if len(at_best) else pd.Series(dtype="float64")
+        return {
+            "run": str(self.folder),
+            "steps": self.steps,
+            "best_step": self.best_step,
+            "stopped_early": self.stopped_early,
+            "n_training": self.n_training,
+            "n_validation": self.n_validation,
+            "n_skipped": len(self.skipped),
+            "loss": float(self.metrics["loss"].iloc[-1]) if len(self.metrics) else None,
+            **{name: _number(measures.get(name)) for name in ("srcc", "plcc", "mae")},
+        }
+
+    def scorer(self) -> Scorer:
+        """Return a scorer with the trained model.
+
+        Returns
+        -------
+        Scorer
+            As `Scorer.from_pretrained` reads it from the folder.
+        """
+        return Scorer(self.model, self.config.prompt, self.config.score)
+
+
+def read_result(
+    run: RunFolder, config: Config, skipped: pd.DataFrame, *, model: LoadedModel | None = None
+) -> TrainResult:
+    """Read a finished run from its folder.
+
+    Parameters
+    ----------
+    run
+        The folder.
+    config
+        All settings, as they were used.
+    skipped
+        What was left out of the data.
+    model
+        The trained model, where it is at hand.
+
+    Returns
+    -------
+    TrainResult
+        The run.
+    """
+    outcome: dict[str, Any] = json.loads(run.result.read_text(encoding="utf-8"))
+    steps, evaluations = tabulate(run.read_metrics())
+    if model is None:
+        model = load_model(replace(config.model, name=str(run.model), revision=None))
+    return TrainResult(
+        folder=run.path,
+        config=config,
+        model=model,
+        steps=outcome["steps"],
+        best_step=outcome["best_step"],
+        stopped_early=outcome["stopped_early"],
+        n_training=outcome["n_training"],
+        n_validation=outcome["n_validation"],
+        evaluations=evaluations,
+        metrics=steps,
+        skipped=skipped,
+    )
+
+
+def tabulate(records: list[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Sort the lines of a metrics file into a table of steps and one of evaluations.
+
+    Parameters
+    ----------
+    records
+        The lines.
+
+    Returns
+    -------
+    tuple of DataFrame
+        Steps and evaluations.
+    """
+    names = ["step", "loss", "ranking", "score", "kl", "learning_rate", "gradient_norm", "seconds"]
+    steps = pd.DataFrame([record for record in records if "loss" in record], columns=names)
+    held = [{"step": record["step"], **record["validation"]} for record in records if "validation" in record]
+    evaluations = pd.DataFrame(held, columns=["step", "srcc", "plcc", "mae"])
+    return steps, evaluations.astype({"step": "int64", "srcc": "float64", "plcc": "float64", "mae": "float64"})
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else float(value)

@@ -1,0 +1,118 @@
+"""Settings of training: which are allowed together, what targets decide, and the learning rate of a step."""
+
+import dataclasses
+import math
+
+from ppaint_distill.batches import check_augmentations
+from ppaint_distill.config import DIMENSIONS, Config, TrainConfig
+from ppaint_distill.errors import ConfigError
+from ppaint_distill.targets import Targets
+from ppaint_stats.errors import DataError
+
+
+def check_settings(settings: TrainConfig) -> None:
+    """Refuse settings of training that cannot be.
+
+    Parameters
+    ----------
+    settings
+        Of training.
+
+    Raises
+    ------
+    ConfigError
+        Names the setting, its value, and what is allowed.
+    """
+    smallest = {
+        "max_steps": 1,
+        "batch_size": 1,
+        "warmup_steps": 0,
+        "evaluate_every": 0,
+        "save_every": 0,
+        "ranking_weight": 0,
+        "score_weight": 0,
+        "kl_weight": 0,
+        "weight_decay": 0,
+        "random_seed": 0,
+        "lora_rank": 1,
+    }
+    for name, low in smallest.items():
+        if not low <= getattr(settings, name) < math.inf:
+            raise ConfigError(f"train.{name}={getattr(settings, name)!r} is not allowed: {low} or more is")
+    for name in ("learning_rate", "clip_norm", "huber_delta"):
+        if not 0 < getattr(settings, name) < math.inf:
+            raise ConfigError(f"train.{name}={getattr(settings, name)!r} is not allowed: a number above 0 is")
+    for name in ("micro_batch_size", "patience"):
+        value = getattr(settings, name)
+        if value is not None and value < 1:
+            raise ConfigError(f"train.{name}={value!r} is not allowed: 1 or more is, or null")
+    if settings.ranking_weight == 0 and settings.score_weight == 0:
+        raise ConfigError("train.ranking_weight and train.score_weight are both 0: there is nothing to learn")
+    if settings.ranking_weight > 0 and 1 in {settings.batch_size, settings.micro_batch_size}:
+        raise ConfigError(
+            "train.batch_size and train.micro_batch_size must be 2 or more, since pairs are formed within a micro "
+            "batch; train.ranking_weight=0 allows 1"
+        )
+    if settings.patience is not None and settings.validation_fraction == 0:
+        raise ConfigError("train.patience needs a validation set: train.validation_fraction=0 leaves none")
+    check_augmentations(settings.augment)
+
+
+def fit_prompt(config: Config, targets: Targets) -> Config:
+    """Ask for what the targets know: their scale and their dimensions.
+
+    Parameters
+    ----------
+    config
+        All settings. Dimensions other than the built-in ones count as chosen.
+    targets
+        Targets of training.
+
+    Returns
+    -------
+    Config
+        The same settings with the targets' scale; and, where no dimensions were chosen, with the targets' dimensions.
+
+    Raises
+    ------
+    DataError
+        If a chosen dimension has no targets.
+    """
+    chosen = config.prompt.dimensions
+    if chosen == DIMENSIONS:
+        known = [name for name in chosen if name in targets.dimensions]
+        chosen = (*known, *(name for name in targets.dimensions if name not in known))
+    unknown = [name for name in chosen if name not in targets.dimensions]
+    if unknown:
+        raise DataError(f"no targets for the dimensions {unknown}; there are targets for {list(targets.dimensions)}")
+    prompt = dataclasses.replace(config.prompt, scale=targets.scale, dimensions=chosen)
+    return dataclasses.replace(config, prompt=prompt)
+
+
+def learning_rate(settings: TrainConfig, step: int) -> float:
+    """Return the learning rate of a step: a linear warm-up, then the schedule down to zero after the last step.
+
+    Parameters
+    ----------
+    settings
+        Of training. A warm-up that would take the whole training is cut to a tenth of it.
+    step
+        Number of the step, from 1.
+
+    Returns
+    -------
+    float
+        Learning rate.
+
+    Examples
+    --------
+    >>> settings = TrainConfig(max_steps=4, warmup_steps=2, learning_rate=1.0, schedule="linear")
+    >>> [learning_rate(settings, step) for step in (1, 2, 3, 4)]
+    [0.5, 1.0, 1.0, 0.5]
+    """
+    warmup = settings.warmup_steps if settings.warmup_steps < settings.max_steps else settings.max_steps // 10
+    if step <= warmup:
+        return settings.learning_rate * step / warmup
+    part = (step - 1 - warmup) / (settings.max_steps - warmup)
+    factors = {"constant": 1.0, "linear": 1 - part, "cosine": (1 + math.cos(math.pi * part)) / 2}
+    return settings.learning_rate * factors[settings.schedule]
