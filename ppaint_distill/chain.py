@@ -1,0 +1,240 @@
+"""The label-free chain in one call: a model compares images, comparisons become scores, and it learns to give them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ppaint_distill.config import Config, save_config
+from ppaint_distill.images import ImageFile, find_images, inspect_images
+from ppaint_distill.judge import AnswerStore, JudgeRun, Question, plan_pairs, plan_ratings, run_judge, write_preferences
+from ppaint_distill.pool import check_disjoint, choose_opponents, fit_pool
+from ppaint_distill.pseudo import PseudoScores, score_against_pool
+from ppaint_distill.reference import Pool
+from ppaint_stats.columns import DIMENSION, ITEM
+from ppaint_stats.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ppaint_distill.models import LoadedModel
+    from ppaint_distill.trainer import TrainResult
+
+__all__ = ["ChainResult", "distill", "judge_against_pool", "plan_against_pool"]
+
+
+@dataclass(frozen=True, eq=False)
+class ChainResult:
+    """What the label-free chain made.
+
+    Parameters
+    ----------
+    pool
+        The reference pool.
+    anchors
+        Known scores by which the scale is set: ``item, dimension, score``.
+    pseudo
+        Pseudo-scores of the training images.
+    training
+        The trained scorer, and how it got there.
+    judged
+        The judge's runs: on the pool, on single images of the pool (None where anchors were given), and on the
+        training images.
+    """
+
+    pool: Pool
+    anchors: "pd.DataFrame"
+    pseudo: PseudoScores
+    training: "TrainResult"
+    judged: tuple[JudgeRun, JudgeRun | None, JudgeRun]
+
+
+def distill(
+    model: "LoadedModel",
+    pool_images: str | Path,
+    images: str | Path,
+    out: str | Path,
+    *,
+    config: Config | None = None,
+    anchors: "pd.DataFrame | None" = None,
+    progressbar: bool = True,
+) -> ChainResult:
+    """Train a model to give in one pass the scores that its own comparisons imply.
+
+    Parameters
+    ----------
+    model
+        The model: judge and student.
+    pool_images
+        Folder of the reference pool's images.
+    images
+        Folder of the images to train on, none of them in the pool.
+    out
+        Folder for answers, tables, targets and the trained scorer. A chain that was interrupted goes on where it was.
+    config
+        All settings.
+    anchors
+        Known scores of pool images, ``item, score`` and perhaps ``dimension``, which set the scale. Without them the
+        model's own pointwise scores of the pool's images do: the *level* of scores is then that of the untrained
+        model, and their order that of its comparisons.
+    progressbar
+        Whether progress is shown where standard error is a terminal.
+
+    Returns
+    -------
+    ChainResult
+        Pool, pseudo-scores and scorer.
+
+    Raises
+    ------
+    DataError
+        If a picture is both in the pool and among the training images, by content.
+    """
+    from ppaint_distill.judge.hf import HFJudge
+    from ppaint_distill.trainer import train
+
+    config, folder = config or Config(), Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_config(config, folder / "config.yaml")
+    judge = HFJudge(model, config.prompt, config.judge)
+    known = inspect_images(find_images(pool_images), progressbar=progressbar).good
+    new = inspect_images(find_images(images), progressbar=progressbar).good
+    questions = plan_pairs(
+        known,
+        n_opponents=config.pool.n_opponents,
+        both_orders=config.judge.both_orders,
+        votes=config.judge.votes,
+        random_seed=config.pool.random_seed,
+    )
+    with AnswerStore(folder / "answers.jsonl") as store:
+
+        def ask(asked: Sequence[Question]) -> JudgeRun:
+            return run_judge(judge, asked, store, batch_size=config.judge.batch_size, progressbar=progressbar)
+
+        among = ask(questions)
+        preferences = among.preferences()
+        write_preferences(preferences, folder / "pool-preferences.parquet", provenance=among.provenance())
+        pool = fit_pool(
+            preferences, n_draws=config.pool.n_draws, random_seed=config.pool.random_seed, progressbar=progressbar
+        )
+        pool.save(folder / "pool.npz")
+        singles = None
+        if anchors is None:
+            singles = ask(plan_ratings(known, votes=config.judge.votes))
+            ratings = singles.ratings().rename(columns={"rating": "score"})
+            anchors = ratings.groupby([DIMENSION, ITEM])["score"].mean().reset_index()
+        against = ask(plan_against_pool(new, known, pool, config))
+    preferences = against.preferences()
+    write_preferences(preferences, folder / "preferences.parquet", provenance=against.provenance())
+    pseudo = _score(preferences, pool, anchors, config, progressbar=progressbar)
+    pseudo.to_targets(folder / "targets.parquet")
+    training = train(config, pseudo.targets(), images, folder / "run", model=model, progressbar=progressbar)
+    return ChainResult(pool, anchors, pseudo, training, (among, singles, against))
+
+
+def judge_against_pool(
+    model: "LoadedModel",
+    pool_images: str | Path,
+    images: str | Path,
+    chain: ChainResult,
+    *,
+    answers: str | Path,
+    config: Config,
+    progressbar: bool = True,
+) -> PseudoScores:
+    """Score further images as the judge does: by comparing them with the chain's pool.
+
+    This is what a scorer was trained to do in a single pass, and the ceiling beside which it is shown.
+
+    Parameters
+    ----------
+    model
+        The judge.
+    pool_images, images
+        Folders of images.
+    chain
+        A finished chain.
+    answers
+        File of stored answers.
+    config
+        The chain's settings.
+    progressbar
+        Whether progress is shown where standard error is a terminal.
+
+    Returns
+    -------
+    PseudoScores
+        Scores of the images.
+    """
+    from ppaint_distill.judge.hf import HFJudge
+
+    known = inspect_images(find_images(pool_images), progressbar=progressbar).good
+    new = inspect_images(find_images(images), progressbar=progressbar).good
+    questions = plan_against_pool(new, known, chain.pool, config)
+    with AnswerStore(answers) as store:
+        judge = HFJudge(model, config.prompt, config.judge)
+        run = run_judge(judge, questions, store, batch_size=config.judge.batch_size, progressbar=progressbar)
+    return _score(run.preferences(), chain.pool, chain.anchors, config, progressbar=progressbar)
+
+
+def plan_against_pool(
+    new: Sequence[ImageFile], known: Sequence[ImageFile], pool: Pool, config: Config, *, category: str | None = None
+) -> tuple[Question, ...]:
+    """Plan the comparisons of new images with a pool.
+
+    Parameters
+    ----------
+    new
+        New images, with hashes.
+    known
+        The pool's images, with hashes.
+    pool
+        The pool.
+    config
+        Settings; ``judge`` and ``pseudo`` are used.
+    category
+        Category of the new images, where the pool has several.
+
+    Returns
+    -------
+    tuple of Question
+        The questions.
+
+    Raises
+    ------
+    DataError
+        If a picture is in both sets, or an image of the pool is not there.
+    """
+    check_disjoint({image.item: image.hash or "" for image in known}, {image.item: image.hash or "" for image in new})
+    pairs = choose_opponents(
+        [image.item for image in new],
+        pool,
+        n_comparisons=config.pseudo.n_comparisons,
+        category=category,
+        random_seed=config.pseudo.random_seed,
+    )
+    there = {image.item for image in known}
+    lacking = sorted(set(pairs["opponent"]) - there)
+    if lacking:
+        raise DataError(f"{len(lacking)} image(s) of the pool are not in its folder: {', '.join(lacking[:10])}")
+    return plan_pairs(
+        [*new, *known],
+        pairs=pairs,
+        both_orders=config.judge.both_orders,
+        votes=config.judge.votes,
+        random_seed=config.pseudo.random_seed,
+    )
+
+
+def _score(
+    preferences: "pd.DataFrame", pool: Pool, anchors: "pd.DataFrame", config: Config, *, progressbar: bool
+) -> PseudoScores:
+    return score_against_pool(
+        preferences,
+        pool,
+        anchors=anchors,
+        scale=config.prompt.scale,
+        interval_prob=config.pseudo.interval_prob,
+        random_seed=config.pseudo.random_seed,
+        progressbar=progressbar,
+    )

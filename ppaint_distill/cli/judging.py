@@ -1,0 +1,86 @@
+"""``ppaint-distill judge``: a model compares images, or rates them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppaint_distill.cli.options import ConfigFile, Images, Model, Set, gather_config
+from ppaint_stats.cli.frame import CHECK_FAILED, Json, Quiet, Screen
+
+
+def judge(
+    images: Images,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Table to write, .parquet.")],
+    pool: Annotated[
+        Path | None, typer.Option("--pool", help="Pool: compare each image with images of it, not with each other.")
+    ] = None,
+    pool_images: Annotated[Path | None, typer.Option("--pool-images", help="Folder of the pool's images.")] = None,
+    pointwise: Annotated[bool, typer.Option("--pointwise", help="Rate single images instead.")] = False,
+    answers: Annotated[
+        Path | None, typer.Option("--answers", help="Store of answers; OUT.answers.jsonl if left out.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the judge in the table.")] = None,
+    category: Annotated[str | None, typer.Option("--category", help="Category of these images.")] = None,
+    model: Model = None,
+    config: ConfigFile = None,
+    settings: Set = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Ask a model to compare images in both presentation orders, or to rate them.
+
+    Every answer is stored as soon as it is given: an interrupted run goes on where it was, and nothing is asked twice.
+    Answers that cannot be read are counted and listed, never replaced.
+
+    Example: [bold]ppaint-distill judge --images pool/ --model Qwen/Qwen3-VL-8B-Instruct --out pool.parquet[/bold]
+    """
+    from ppaint_distill.chain import plan_against_pool
+    from ppaint_distill.images import find_images, inspect_images
+    from ppaint_distill.judge import AnswerStore, plan_pairs, plan_ratings, run_judge, write_preferences
+    from ppaint_distill.judge.hf import HFJudge
+    from ppaint_distill.models import load_model
+    from ppaint_distill.reference import load_pool
+    from ppaint_stats.errors import ArgumentError
+
+    if (pool is None) != (pool_images is None):
+        raise ArgumentError("--pool and --pool-images belong together: give both or neither")
+    if pointwise and pool is not None:
+        raise ArgumentError("--pointwise rates single images: it takes no --pool")
+    chosen = gather_config(config, settings, model=model)
+    ask = chosen.judge
+    screen = Screen(quiet, as_json)
+    found = inspect_images(find_images(images), progressbar=not quiet)
+    bad = list(found.bad)
+    if pointwise:
+        questions = plan_ratings(found.good, votes=ask.votes)
+    elif pool is not None and pool_images is not None:
+        reference = load_pool(pool)
+        known = inspect_images(find_images(pool_images), progressbar=not quiet)
+        bad += known.bad
+        questions = plan_against_pool(found.good, known.good, reference, chosen, category=category)
+    else:
+        questions = plan_pairs(
+            found.good,
+            n_opponents=min(chosen.pool.n_opponents, len(found.good) - 1),
+            both_orders=ask.both_orders,
+            votes=ask.votes,
+            random_seed=chosen.pool.random_seed,
+        )
+    with AnswerStore(answers or out.with_name(f"{out.stem}.answers.jsonl")) as store:
+        judged = HFJudge(load_model(chosen.model), chosen.prompt, ask, name=name)
+        run = run_judge(judged, questions, store, batch_size=ask.batch_size, progressbar=not quiet)
+    bad += [error for error in run.bad_images if error.path not in {other.path for other in bad}]
+    table = run.ratings(categories=category) if pointwise else run.preferences(categories=category)
+    write_preferences(table, out, provenance=run.provenance())
+    failures = run.failures
+    summary = run.summary() | {"rows": len(table), "bad_images": {str(e.path): e.reason for e in bad}}
+    screen.emit(summary)
+    screen.show(f"{run!r}", f"Written: {out} ({len(table)} rows)")
+    if len(failures):
+        kinds = failures["kind"].value_counts()
+        screen.show(f"{len(failures)} answers could not be read: {', '.join(f'{k} {n}' for k, n in kinds.items())}")
+    for error in bad:
+        screen.show(f"not used: {error}")
+    if len(failures) or bad:
+        raise typer.Exit(CHECK_FAILED)

@@ -1,0 +1,51 @@
+"""Options that several commands share, and the settings that they add up to."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ppaint_distill.config import Config, load_config
+from ppaint_stats.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SETTINGS = "Settings"
+
+Images = Annotated[Path, typer.Option("--images", "-i", help="Folder of images.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="Settings, as YAML.", rich_help_panel=SETTINGS)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="SECTION.NAME=VALUE", help="One setting; may be given again.", rich_help_panel=SETTINGS
+    ),
+]
+Model = Annotated[
+    str | None, typer.Option("--model", "-m", help="A folder, a hub name, or tiny.", rich_help_panel=SETTINGS)
+]
+
+
+def gather_config(
+    path: Path | None, settings: Sequence[str] | None, *, model: str | None = None, more: Sequence[str] = ()
+) -> Config:
+    """Settings from the file, then from ``--set``, then from options of their own."""
+    overrides = [*(settings or ()), *more]
+    if model is not None:
+        overrides.append(f"model.name='{model}'")
+    return load_config(path, overrides)
+
+
+def read_table(path: Path) -> "pd.DataFrame":
+    """Read a table from ``.parquet`` or ``.csv``, ids as text."""
+    import pandas as pd
+
+    if not path.is_file():
+        raise DataError(f"there is no file {path}")
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    if path.suffix != ".csv":
+        raise DataError(f"{path} is neither .parquet nor .csv")
+    text = dict.fromkeys(("category", "dimension", "item", "item_a", "item_b", "rater"), str)
+    return pd.read_csv(path, dtype=text)

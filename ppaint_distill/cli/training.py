@@ -1,0 +1,78 @@
+"""``ppaint-distill train`` and ``score``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppaint_distill.cli.options import ConfigFile, Images, Model, Set, gather_config
+from ppaint_distill.cli.targets import Scale, parse_limits
+from ppaint_stats.cli.frame import CHECK_FAILED, Json, Quiet, Screen
+
+
+def train(
+    targets: Annotated[Path, typer.Option("--targets", "-t", help="Targets, of pseudo or of ppaint targets.")],
+    images: Images,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
+    model: Model = None,
+    scale: Scale = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, whatever the folder holds.")] = False,
+    config: ConfigFile = None,
+    settings: Set = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a scorer. A run that was interrupted goes on where it was.
+
+    Example: [bold]ppaint-distill train --model Qwen/Qwen3-VL-8B-Instruct -t targets.parquet -i train/ --out run[/bold]
+    """
+    from ppaint_distill.targets import read_targets
+    from ppaint_distill.trainer import train as run_training
+
+    chosen = gather_config(config, settings, model=model)
+    known = read_targets(targets, scale=None if scale is None else parse_limits(scale))
+    result = run_training(chosen, known, images, out, resume=not fresh, progressbar=not quiet)
+    screen = Screen(quiet, as_json)
+    screen.emit(result.summary())
+    screen.show(
+        repr(result), f"Written: {out}", f"Next: ppaint-distill score --model {out} --images DIR --out scores.csv"
+    )
+
+
+def score(
+    model: Annotated[str, typer.Option("--model", "-m", help="Folder of a run; or any model, untrained.")],
+    images: Images,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Scores to write, .parquet or .csv.")],
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, whatever an interrupted run left.")] = False,
+    config: ConfigFile = None,
+    settings: Set = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score every image of a folder, one pass each. A run that was interrupted goes on where it was.
+
+    A folder that holds no trained scorer is taken for a model whose own pointwise answers are wanted.
+
+    Example: [bold]ppaint-distill score --model run --images new/ --out scores.parquet[/bold]
+    """
+    from ppaint_distill.models import load_model
+    from ppaint_distill.scorer import Scorer, holds_scorer
+
+    chosen = gather_config(config, settings, model=model)
+    if holds_scorer(model):
+        given = any(word.startswith("score.") for word in settings or ()) or config is not None
+        scorer = Scorer.from_pretrained(
+            model, device=chosen.model.device, dtype=chosen.model.dtype, score=chosen.score if given else None
+        )
+    else:
+        scorer = Scorer(load_model(chosen.model), chosen.prompt, chosen.score)
+    run = scorer.score_folder(images, out, resume=not fresh, progressbar=not quiet)
+    screen = Screen(quiet, as_json)
+    screen.emit(
+        {"scores": str(out), "n": len(run.scores), "bad_images": {str(e.path): e.reason for e in run.bad_images}}
+    )
+    screen.show(f"Written: {out} ({len(run.scores)} scores of {run.scores['item'].nunique()} images)")
+    for error in run.bad_images:
+        screen.show(f"not used: {error}")
+    if run.bad_images or len(run.failures):
+        raise typer.Exit(CHECK_FAILED)
