@@ -16,7 +16,9 @@ from ppaint_distill.pool import Pool, choose_opponents, fit_pool
 from ppaint_distill.pseudo import PseudoScores, score_against_pool
 from ppaint_distill.simulated import SimulatedJudge
 
-STRENGTH_SD = 2.0
+STRENGTH_SDS = (1.0, 2.0, 4.0)
+"""Spread of the true strengths, one world after the other."""
+
 SCALE = (1.0, 5.0)
 JUDGES = {
     "fresh noise": SimulatedJudge(shared=0.0),
@@ -24,7 +26,7 @@ JUDGES = {
     "half of the pairs": SimulatedJudge(shared=0.5, form="mixed"),
     "deterministic": SimulatedJudge(shared=1.0),
 }
-POOLS = {"20 x 6": (20, 6, 10, 3), "100 x 20": (100, 20, 3, 0)}
+POOLS = {"20 x 6": (20, 6, 12, 3), "50 x 12": (50, 12, 6, 0), "100 x 20": (100, 20, 6, 0)}
 """Images, opponents of each, simulated worlds; worlds in which other ways to treat the two orders are tried too."""
 
 N_NEW = 300
@@ -32,19 +34,19 @@ N_COMPARISONS = 20
 
 
 def make_world(
-    judge: SimulatedJudge, n_pool: int, n_opponents: int, n_new: int, seed: int
+    judge: SimulatedJudge, n_pool: int, n_opponents: int, n_new: int, seed: int, *, sd: float
 ) -> tuple[pd.DataFrame, pd.Series, pd.DataFrame]:
     """Comparisons within the pool, all strengths around the pool's mean, and anchors."""
     rng = np.random.default_rng(seed)
     names = [f"pool{i:03d}" for i in range(n_pool)] + [f"new{i:05d}" for i in range(n_new)]
-    strength = pd.Series(STRENGTH_SD * rng.standard_normal(n_pool + n_new), index=names)
+    strength = pd.Series(sd * rng.standard_normal(n_pool + n_new), index=names)
     first, second = np.triu_indices(n_pool, 1)
     chosen = rng.choice(len(first), min(len(first), n_pool * n_opponents // 2), replace=False)
     pairs = pd.DataFrame({"a": np.array(names)[first[chosen]], "b": np.array(names)[second[chosen]]})
     within = judge.compare(pairs, strength.to_dict(), random_seed=seed + 1)
     strength -= strength.iloc[:n_pool].mean()
     known = rng.choice(n_pool, 10, replace=False)
-    score = np.clip(3 + 0.8 * strength.iloc[known] + 0.2 * rng.standard_normal(10), *SCALE)
+    score = np.clip(3 + 1.6 / sd * strength.iloc[known] + 0.2 * rng.standard_normal(10), *SCALE)
     return within, strength, pd.DataFrame({"item": np.array(names)[known], "score": score.to_numpy()})
 
 
@@ -57,12 +59,8 @@ def compare_with_pool(judge: SimulatedJudge, pool: Pool, strength: pd.Series, se
 def measure_coverage(found: PseudoScores, strength: pd.Series) -> dict[str, float]:
     scores = found.scores
     truth = strength[scores["item"]].to_numpy()
-    midpoint, width = found.calibration.loc[0, ["midpoint", "width"]].astype(float)
-    low, high = SCALE
-    true_score = low + (high - low) / (1 + np.exp(-(truth - midpoint) / width))
     return {
         "latent": float(((scores["latent_lower"] <= truth) & (truth <= scores["latent_upper"])).mean()),
-        "score": float(((scores["lower"] <= true_score) & (true_score <= scores["upper"])).mean()),
         "width": float((scores["latent_upper"] - scores["latent_lower"]).mean()),
     }
 
@@ -96,9 +94,9 @@ def measure_differences(found: PseudoScores, strength: pd.Series) -> dict[str, f
 
 
 def run_world(
-    judge: SimulatedJudge, pool_size: tuple[int, int], n_new: int, n_draws: int, seed: int, *, variants: bool
+    judge: SimulatedJudge, pool_size: tuple[int, int], n_new: int, n_draws: int, seed: int, *, sd: float, variants: bool
 ) -> list[dict]:
-    within, strength, anchors = make_world(judge, *pool_size, n_new, seed)
+    within, strength, anchors = make_world(judge, *pool_size, n_new, seed, sd=sd)
     rows, prefs = [], None
     options = {"as it is": None} | ({"orders independent": 0.0, "orders as one": 1.0} if variants else {})
     for name, correlation in options.items():
@@ -118,7 +116,7 @@ def run_world(
 def measure_speed(n_images: int, n_pool: int) -> pd.DataFrame:
     judge = JUDGES["half shared"]
     start = time.perf_counter()
-    within, strength, anchors = make_world(judge, n_pool, 20, n_images, 1)
+    within, strength, anchors = make_world(judge, n_pool, 20, n_images, 1, sd=2.0)
     pool = fit_pool(within, progressbar=False)
     fitted = time.perf_counter() - start
     prefs = compare_with_pool(judge, pool, strength, 1)
@@ -151,17 +149,20 @@ def main() -> None:
         for judge_name, judge in judges.items():
             for world in range(worlds):
                 head = {"pool": pool_name, "judge": judge_name, "world": world}
-                found = run_world(
-                    judge, (n_pool, n_opponents), n_new, n_draws, 1000 * (1 + world), variants=world < n_variants
-                )
+                sd = STRENGTH_SDS[world % len(STRENGTH_SDS)]
+                seed = 10_000 + 100 * world
+                size = (n_pool, n_opponents)
+                found = run_world(judge, size, n_new, n_draws, seed, sd=sd, variants=world < n_variants)
                 rows.extend({**head, **row} for row in found)
     timing = measure_speed(*speed)
     runs = pd.DataFrame(rows)
     keys = ["pool", "judge"]
     main_rows = runs[runs["variant"] == "as it is"]
+    ignored = runs[runs["variant"] == "pool error ignored"].groupby(keys)["latent"].mean()
     coverage = [
         {**dict(zip(keys, key, strict=True)), "worlds": len(group), **mean_interval(group["latent"]),
-         "score": group["score"].mean(), "width": group["width"].mean(), "correlation": group["correlation"].mean()}
+         "lowest world": group["latent"].min(), "pool error ignored": ignored[key], "width": group["width"].mean(),
+         "order correlation": group["correlation"].mean()}
         for key, group in main_rows.groupby(keys, sort=False)
     ]  # fmt: skip
     full = runs[runs["world"] < runs["pool"].map({name: size[3] for name, size in pools.items()})]
@@ -170,7 +171,8 @@ def main() -> None:
     differences = main_rows.groupby(keys, sort=False)[names].mean().reset_index()
     note = (
         f"Simulated judges (Davidson, ties, a first-position effect, both orders); {n_new} new images x "
-        f"{N_COMPARISONS} pool images in each world; nominal 90 %; intervals over worlds, 90 %."
+        f"{N_COMPARISONS} pool images in each world; true strengths with sd 1, 2 and 4 in turn; nominal 90 %; "
+        "intervals over worlds, 90 %. Scores have the coverage of strengths, by a fixed and monotone map."
     )
     tables = {
         "coverage": pd.DataFrame(coverage),
