@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ppaint_distill.errors import ModelError
 from ppaint_distill.processor import ImageTextProcessor, quiet_transformers
+from ppaint_distill.prompts import THINK_CLOSE, THINK_OPEN
 from ppaint_stats.seeds import split_seed
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from ppaint_distill.models import LoadedModel
     from ppaint_distill.prompts import Prompt
+
+CLOSED_THOUGHT = f"\n{THINK_CLOSE}\n\n"
+"""What follows an opened reasoning that is left empty."""
 
 
 def encode(
@@ -38,7 +42,8 @@ def encode(
         The images of each question.
     answers
         Beginnings of the assistant's turns. They are tokenised apart from what stands before them, as a model
-        writes them.
+        writes them. Where the chat template opens the reasoning itself, as that of the Thinking models does, it is
+        closed before them.
 
     Returns
     -------
@@ -58,6 +63,7 @@ def encode(
     processor = loaded.processor
     tokens = processor.tokenizer
     begin = begin_turn(processor, prompt)
+    thought = CLOSED_THOUGHT if opens_thought(processor, prompt) else ""
     # The same image often stands in several questions of a batch: it is cut into patches once.
     patches: dict[int, tuple[Tensor, Tensor]] = {}
     pixels, grids, rows = [], [], []
@@ -73,7 +79,8 @@ def encode(
             pixels.append(pixel)
             grids.append(grid)
         if answers is not None:
-            ids += tokens(answers[row], add_special_tokens=False)["input_ids"]
+            for written in filter(None, (thought, answers[row])):
+                ids += tokens(written, add_special_tokens=False)["input_ids"]
         rows.append(ids)
     width = max(map(len, rows))
     input_ids = torch.tensor([[tokens.pad_token_id] * (width - len(ids)) + ids for ids in rows])
@@ -103,13 +110,35 @@ def begin_turn(processor: ImageTextProcessor, prompt: "Prompt") -> list[list[int
     list of list of int
         One piece more than there are images.
     """
-    text = processor.tokenizer.apply_chat_template(
-        prompt.messages(), chat_template=processor.chat_template, add_generation_prompt=True, tokenize=False
-    )
-    pieces = text.split(processor.image_token)
+    pieces = _write_question(processor, prompt).split(processor.image_token)
     if len(pieces) != prompt.n_images + 1:
         raise ModelError(f"the chat template shows {len(pieces) - 1} image(s) instead of {prompt.n_images}")
     return [processor.tokenizer(piece, add_special_tokens=False)["input_ids"] for piece in pieces]
+
+
+def opens_thought(processor: ImageTextProcessor, prompt: "Prompt") -> bool:
+    """Whether the chat template itself begins the reasoning, as that of the Thinking models does.
+
+    Parameters
+    ----------
+    processor
+        With a chat template.
+    prompt
+        The question.
+
+    Returns
+    -------
+    bool
+        True if what the model writes begins within the reasoning.
+    """
+    return _write_question(processor, prompt).rstrip().endswith(THINK_OPEN)
+
+
+def _write_question(processor: ImageTextProcessor, prompt: "Prompt") -> str:
+    text = processor.tokenizer.apply_chat_template(
+        prompt.messages(), chat_template=processor.chat_template, add_generation_prompt=True, tokenize=False
+    )
+    return str(text)
 
 
 @torch.no_grad()
@@ -142,7 +171,8 @@ def generate(
     Returns
     -------
     list of str
-        The answers, without special tokens. A model never draws a token that stands for an image.
+        The answers, without special tokens. A model never draws a token that stands for an image. Where the chat
+        template opens the reasoning, its tag stands before the answer, so that reasoning without an end is seen.
     """
     from transformers import GenerationConfig, LogitsProcessorList
 
@@ -151,6 +181,10 @@ def generate(
     settings = GenerationConfig(  # type: ignore[no-untyped-call]
         max_new_tokens=max_new_tokens,
         do_sample=False,
+        # What is not said here is taken from the model's own settings, and Qwen2.5-VL's repel tokens of the question.
+        num_beams=1,
+        repetition_penalty=1.0,
+        no_repeat_ngram_size=0,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id if own is None else own,
         suppress_tokens=[
@@ -166,7 +200,8 @@ def generate(
     with _evaluating(loaded.model), quiet_transformers():
         written = loaded.model.generate(**batch, generation_config=settings, logits_processor=processors)
     new = written[:, batch["input_ids"].shape[1] :]
-    return list(tokenizer.batch_decode(new, skip_special_tokens=True))
+    opened = f"{THINK_OPEN}\n" if opens_thought(loaded.processor, prompt) else ""
+    return [opened + text for text in tokenizer.batch_decode(new, skip_special_tokens=True)]
 
 
 def _list_seeds(random_seed: int | Sequence[int], n: int) -> Sequence[int]:

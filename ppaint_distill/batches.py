@@ -75,7 +75,7 @@ def draw_batch(rows: IntArray, step: int, *, batch_size: int, random_seed: int) 
     Returns
     -------
     ndarray
-        Rows, ascending, so that categories, by which data are sorted, stay together when a batch is cut.
+        Rows, ascending.
 
     Examples
     --------

@@ -1,18 +1,21 @@
 """The label-free chain in one call: a model compares images, comparisons become scores, and it learns to give them."""
 
+import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ppaint_distill.config import Config, save_config
+from ppaint_distill.errors import ImageError, SkippedWarning
 from ppaint_distill.images import ImageFile, find_images, inspect_images
 from ppaint_distill.judge import AnswerStore, JudgeRun, Question, plan_pairs, plan_ratings, run_judge, write_preferences
 from ppaint_distill.pool import check_disjoint, choose_opponents, fit_pool
 from ppaint_distill.pseudo import PseudoScores, score_against_pool
 from ppaint_distill.reference import Pool
 from ppaint_stats.columns import DIMENSION, ITEM
-from ppaint_stats.errors import DataError
+from ppaint_stats.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +43,8 @@ class ChainResult:
     judged
         The judge's runs: on the pool, on single images of the pool (None where anchors were given), and on the
         training images.
+    bad_images
+        Images of either folder that could not be used.
     """
 
     pool: Pool
@@ -47,6 +52,7 @@ class ChainResult:
     pseudo: PseudoScores
     training: "TrainResult"
     judged: tuple[JudgeRun, JudgeRun | None, JudgeRun]
+    bad_images: tuple[ImageError, ...] = ()
 
 
 def distill(
@@ -88,20 +94,30 @@ def distill(
     Raises
     ------
     DataError
-        If a picture is both in the pool and among the training images, by content.
+        If a picture is both in the pool and among the training images, by content or by name.
+    ArgumentError
+        If the pool is smaller than the number of comparisons, or several processes run this: judge with one, and train
+        with as many as there are.
+
+    Warns
+    -----
+    SkippedWarning
+        If images could not be used (``bad_images`` lists them), or answers could not be read.
     """
     from ppaint_distill.judge.hf import HFJudge
     from ppaint_distill.trainer import train
 
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ArgumentError("the whole chain runs in one process: judge in one, then `train` in several")
     config, folder = config or Config(), Path(out)
+    judge = HFJudge(model, config.prompt, config.judge)
+    known, new, bad = _inspect(pool_images, images, progressbar=progressbar)
+    _check_sizes(known, new, config)
     folder.mkdir(parents=True, exist_ok=True)
     save_config(config, folder / "config.yaml")
-    judge = HFJudge(model, config.prompt, config.judge)
-    known = inspect_images(find_images(pool_images), progressbar=progressbar).good
-    new = inspect_images(find_images(images), progressbar=progressbar).good
     questions = plan_pairs(
         known,
-        n_opponents=config.pool.n_opponents,
+        n_opponents=min(config.pool.n_opponents, len(known) - 1),
         both_orders=config.judge.both_orders,
         votes=config.judge.votes,
         random_seed=config.pool.random_seed,
@@ -123,13 +139,16 @@ def distill(
             singles = ask(plan_ratings(known, votes=config.judge.votes))
             ratings = singles.ratings().rename(columns={"rating": "score"})
             anchors = ratings.groupby([DIMENSION, ITEM])["score"].mean().reset_index()
+            anchors = anchors[anchors[ITEM].isin(pool.strengths[ITEM])]  # rated, but never comparable with another
         against = ask(plan_against_pool(new, known, pool, config))
     preferences = against.preferences()
     write_preferences(preferences, folder / "preferences.parquet", provenance=against.provenance())
     pseudo = _score(preferences, pool, anchors, config, progressbar=progressbar)
     pseudo.to_targets(folder / "targets.parquet")
-    training = train(config, pseudo.targets(), images, folder / "run", model=model, progressbar=progressbar)
-    return ChainResult(pool, anchors, pseudo, training, (among, singles, against))
+    training = train(config, pseudo.targets(), new, folder / "run", model=model, progressbar=progressbar)
+    judged = (among, singles, against)
+    later = {error.path: error for run in judged if run is not None for error in run.bad_images}
+    return ChainResult(pool, anchors, pseudo, training, judged, (*bad, *later.values()))
 
 
 def judge_against_pool(
@@ -168,8 +187,7 @@ def judge_against_pool(
     """
     from ppaint_distill.judge.hf import HFJudge
 
-    known = inspect_images(find_images(pool_images), progressbar=progressbar).good
-    new = inspect_images(find_images(images), progressbar=progressbar).good
+    known, new, _ = _inspect(pool_images, images, progressbar=progressbar)
     questions = plan_against_pool(new, known, chain.pool, config)
     with AnswerStore(answers) as store:
         judge = HFJudge(model, config.prompt, config.judge)
@@ -205,7 +223,7 @@ def plan_against_pool(
     DataError
         If a picture is in both sets, or an image of the pool is not there.
     """
-    check_disjoint({image.item: image.hash or "" for image in known}, {image.item: image.hash or "" for image in new})
+    _refuse_shared(known, new)
     pairs = choose_opponents(
         [image.item for image in new],
         pool,
@@ -224,6 +242,40 @@ def plan_against_pool(
         votes=config.judge.votes,
         random_seed=config.pseudo.random_seed,
     )
+
+
+def _inspect(
+    pool_images: str | Path, images: str | Path, *, progressbar: bool
+) -> tuple[tuple[ImageFile, ...], tuple[ImageFile, ...], tuple[ImageError, ...]]:
+    """Images of the pool, further images, and what cannot be used of both, with a warning."""
+    known = inspect_images(find_images(pool_images), progressbar=progressbar)
+    new = inspect_images(find_images(images), progressbar=progressbar)
+    bad = (*known.bad, *new.bad)
+    if bad:
+        shown = "; ".join(map(str, bad[:10])) + (f" and {len(bad) - 10:,} more" if len(bad) > 10 else "")
+        warnings.warn(f"{len(bad):,} image(s) cannot be used: {shown}", SkippedWarning, stacklevel=3)
+    return known.good, new.good, bad
+
+
+def _check_sizes(known: Sequence[ImageFile], new: Sequence[ImageFile], config: Config) -> None:
+    """Refuse, before any question is asked, what could only fail after hours."""
+    _refuse_shared(known, new)
+    if len(known) < 3:
+        raise DataError(f"the pool has {len(known)} image(s) that can be used; at least 3 are needed")
+    if config.pseudo.n_comparisons > len(known):
+        raise ArgumentError(
+            f"pseudo.n_comparisons={config.pseudo.n_comparisons} is more than the pool's {len(known)} images"
+        )
+
+
+def _refuse_shared(known: Sequence[ImageFile], new: Sequence[ImageFile]) -> None:
+    check_disjoint({image.item: image.hash or "" for image in known}, {image.item: image.hash or "" for image in new})
+    shared = sorted({image.item for image in known} & {image.item for image in new})
+    if shared:
+        raise DataError(
+            f"{len(shared)} name(s) stand for one image in the pool and for another beside it: "
+            f"{', '.join(shared[:10])}; rename them in one of the two folders"
+        )
 
 
 def _score(

@@ -19,6 +19,10 @@ DIMENSIONS = ("technique", "coloration", "composition", "mood", "overall")
 """The five dimensions on which paintings are judged."""
 
 
+MAX_PIXELS = 524_288
+"""Pixels to which images are resized at most, unless told: 512 tokens of Qwen3-VL."""
+
+
 @dataclass(frozen=True)
 class PromptConfig:
     """What is asked, and in which words.
@@ -64,7 +68,8 @@ class ModelConfig:
     attention
         Implementation of attention, by its name in transformers.
     min_pixels, max_pixels
-        Range of the number of pixels to which images are resized; None keeps the processor's own.
+        Range of the number of pixels to which images are resized. None keeps the processor's own range, but takes no
+        more than `MAX_PIXELS`; Qwen3-VL's own goes up to 16 million, which are 16,384 tokens.
     """
 
     name: str = "Qwen/Qwen3-VL-8B-Instruct"
@@ -157,7 +162,8 @@ class TrainConfig:
     batch_size
         Images in a step, over all processes and accumulation.
     micro_batch_size
-        Images in one forward pass; None is the whole batch. Pairs are formed within it.
+        Images in one forward pass, within which pairs are formed. None is the whole batch, and 8 where adapters are
+        trained on a GPU.
     learning_rate, weight_decay, warmup_steps, schedule
         Of AdamW; the schedule is applied after the warm-up, which is cut to a tenth where it would take all steps.
     clip_norm
@@ -175,7 +181,7 @@ class TrainConfig:
     lora_rank, lora_alpha, lora_dropout, lora_modules
         Of the adapters; the last is a regular expression on module names.
     gradient_checkpointing
-        Trades time for memory.
+        Trades time for memory. None does so where adapters are trained on a GPU.
     augment
         Random changes of training images that do not change their score: names out of ``flip-horizontal``,
         ``flip-vertical``, ``rotate`` (quarter turns), ``invert``.
@@ -210,7 +216,7 @@ class TrainConfig:
     lora_alpha: int = 32
     lora_dropout: float = 0.05
     lora_modules: str = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: bool | None = None
     augment: tuple[str, ...] = ()
     validation_fraction: float = 0.1
     evaluate_every: int = 100

@@ -175,7 +175,9 @@ def split_rows(
     contents = [file.hash or file.item for file in data.files]
     if validation is not None:
         held_items = set(validation)
-        unknown = sorted(held_items - set(data.items))
+        # An image that cannot be read is listed already, and does not end the run.
+        lost = data.skipped[~data.skipped["kind"].isin(["no-target", "no-image"])] if len(data.skipped) else None
+        unknown = sorted(held_items - set(data.items) - set([] if lost is None else lost[ITEM]))
         if unknown:
             raise DataError(f"validation items without image or target: {_show(unknown)}")
         held = {content for content, item in zip(contents, data.items, strict=True) if item in held_items}

@@ -183,6 +183,7 @@ def run_demo(
         truth = known["test"][[ITEM, property]].rename(columns={property: "score"}).assign(**{DIMENSION: property})
         lowest, highest = config.prompt.scale
         truth["score"] = lowest + (highest - lowest) * truth["score"].rank(pct=True)
+        write_whole(folder / "truth.csv", partial(truth.to_csv, index=False))
         report = evaluate_scores(
             scores, truth, baseline=MODELS["base"], ceiling=MODELS["judge"], random_seed=random_seed,
             n_boot=200 if quick else 2000,

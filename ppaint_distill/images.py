@@ -56,7 +56,7 @@ class ImageFile:
 class Inspection(NamedTuple):
     """What `inspect_images` found.
 
-    Parameters
+    Attributes
     ----------
     good
         Images that can be used, with their hashes, in the order given.

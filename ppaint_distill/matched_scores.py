@@ -58,7 +58,8 @@ def match_scores(
         column = f"score_{number}"
         matched = known.merge(checked[[*on, "score"]].rename(columns={"score": column}), on=on, how="left")
         absent = known[matched[column].isna().to_numpy()]
-        unasked = len(checked) - int(matched[column].notna().sum())
+        asked = pd.MultiIndex.from_frame(known[on])
+        unasked = int((~pd.MultiIndex.from_frame(checked[on]).isin(asked)).sum())
         named = ", ".join(absent[ITEM].unique()[:10])
         missing.append({"model": model, "missing": len(absent), "not_in_truth": unasked, "missing_items": named})
         if len(absent) == len(known):

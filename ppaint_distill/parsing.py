@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal, NoReturn, cast
 
+from ppaint_distill.config import PromptConfig
 from ppaint_distill.errors import AnswerError
 from ppaint_distill.prompts import OUTCOMES, THINK_CLOSE, THINK_OPEN
 
@@ -113,6 +114,36 @@ def parse_pointwise(text: str, dimensions: Sequence[str], scale: tuple[float, fl
             raise AnswerError("out-of-scale", f"{name!r} is {value!r}: {allowed}")
         scores[name] = value
     return scores
+
+
+def parse_scores(text: str, config: PromptConfig) -> dict[str, float]:
+    """Read the levels of an answer to a pointwise question, and return them on the scale.
+
+    Parameters
+    ----------
+    text
+        What the model wrote.
+    config
+        What was asked: dimensions, scale and number of levels.
+
+    Returns
+    -------
+    dict
+        Score of every dimension; a level between two whole ones is a score between theirs.
+
+    Raises
+    ------
+    AnswerError
+        If the answer cannot be read without guessing.
+
+    Examples
+    --------
+    >>> parse_scores('{"mood": 3}', PromptConfig(dimensions=("mood",), scale=(0.0, 100.0)))
+    {'mood': 50.0}
+    """
+    low, high = config.scale
+    levels = parse_pointwise(text, config.dimensions, (1.0, float(config.n_levels)))
+    return {name: low + (high - low) * (level - 1) / (config.n_levels - 1) for name, level in levels.items()}
 
 
 def _read(text: str, dimensions: Sequence[str]) -> dict[str, object]:

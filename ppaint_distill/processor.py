@@ -9,6 +9,7 @@ from typing import Any, cast
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from ppaint_distill.config import MAX_PIXELS
 from ppaint_distill.errors import ModelError
 
 IMAGE_TOKEN = "<|image_pad|>"  # noqa: S105 (a token of text)
@@ -88,7 +89,7 @@ def set_pixels(processor: ImageTextProcessor, *, min_pixels: int | None, max_pix
     processor
         Changed in place.
     min_pixels, max_pixels
-        None keeps the processor's own.
+        None keeps the processor's own, but no more than `MAX_PIXELS`.
 
     Raises
     ------
@@ -97,7 +98,7 @@ def set_pixels(processor: ImageTextProcessor, *, min_pixels: int | None, max_pix
     """
     size = processor.image_processor.size
     low = size["shortest_edge"] if min_pixels is None else min_pixels
-    high = size["longest_edge"] if max_pixels is None else max_pixels
+    high = min(size["longest_edge"], MAX_PIXELS) if max_pixels is None else max_pixels
     if not 0 < low <= high:
         raise ModelError(
             f"model.min_pixels={low} and model.max_pixels={high} are not allowed: 0 < min_pixels <= max_pixels is"

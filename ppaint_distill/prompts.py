@@ -138,7 +138,7 @@ def pointwise_prompt(config: PromptConfig) -> Prompt:
     Returns
     -------
     Prompt
-        The question. Levels 1 to n stand for equal steps of the scale.
+        The question. It asks for levels from 1 to n, whatever the scale: level 1 is its low end, n its high end.
 
     Raises
     ------
@@ -152,17 +152,16 @@ def pointwise_prompt(config: PromptConfig) -> Prompt:
     (('1', '2', '3'), 1)
     """
     _check(config)
-    low, high = (_number(end) for end in config.scale)
     example = ", ".join(f'"{name}": SCORE' for name in config.dimensions)
     before = f"You are an expert judge. The image shows one {config.subject}.\n"
     after = (
         "\nScore it in each of these dimensions, each one by itself:\n"
         f"{_list_dimensions(config)}"
-        f"Scores run from {low} (lowest) to {high} (highest). Use the whole range.\n"
+        f"Scores run from 1 (lowest) to {config.n_levels} (highest). Use the whole range.\n"
         f"{_ask_thought(config)}"
         "Answer with JSON between answer tags, in exactly this form:\n"
         f"{ANSWER_OPEN}{{{example}}}{ANSWER_CLOSE}\n"
-        f"where each SCORE is a number from {low} to {high}."
+        f"where each SCORE is a number from 1 to {config.n_levels}."
     )
     levels = tuple(str(level) for level in range(1, config.n_levels + 1))
     return Prompt("pointwise", config.dimensions, 1, (before, None, after), config.think, levels)
@@ -221,11 +220,6 @@ def _ask_thought(config: PromptConfig) -> str:
     if not config.think:
         return ""
     return f"First reason briefly about each dimension between {THINK_OPEN} and {THINK_CLOSE}.\n"
-
-
-def _number(value: float) -> str:
-    """Write 5.0 as 5, and 0.5 as it is."""
-    return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
 def _check(config: PromptConfig) -> None:

@@ -112,12 +112,12 @@ class PartFile:
                 record = json.loads(line) if line.endswith(b"\n") else None
             except ValueError:
                 record = None
+            if place == 0 and line.endswith(b"\n") and record != header:
+                ours = isinstance(record, dict) and record.get("format") == FORMAT
+                what = "what is left of a run with another scorer" if ours else "no file of scores in part"
+                raise ResumeError(f"{self.path} is {what}; remove it, or begin anew (resume=False)")
             if record is None:
                 break
-            if place == 0 and record != header:
-                raise ResumeError(
-                    f"{self.path} is what is left of a run with another scorer; remove it, or begin anew (resume=False)"
-                )
             if place > 0:
                 self.records[record.pop("key")] = record
             end += len(line)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ppaint_distill.errors import ImageError, SkippedWarning
-from ppaint_distill.images import ImageFile, find_images, load_image
+from ppaint_distill.image_reading import _check_header, _to_rgb, _turn_upright
+from ppaint_distill.images import MAX_PIXELS, ImageFile, find_images, load_image
 from ppaint_stats.columns import DIMENSION, ITEM
 from ppaint_stats.errors import DataError
 from ppaint_stats.fusion_io import write_whole
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL import Image
 
 type Record = dict[str, Any]
 """One batch as plain values: ``rows`` of item, scores and sds; ``bad`` images; ``failures`` of written answers."""
@@ -123,8 +124,8 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
 
 
 def name_images(
-    images: "str | Path | Sequence[str | Path | ImageFile | Image]",
-) -> "Sequence[ImageFile | tuple[str, Image]]":
+    images: "str | Path | Sequence[str | Path | ImageFile | Image.Image]",
+) -> "Sequence[ImageFile | tuple[str, Image.Image]]":
     """Give every image its item: the name without suffix of a file, the place of an image in memory.
 
     Parameters
@@ -140,15 +141,19 @@ def name_images(
     Raises
     ------
     DataError
-        If two images have one item.
+        If two images have one item, or something is no image.
     """
     if isinstance(images, str | Path):
         return find_images(images)
-    named: list[ImageFile | tuple[str, Image]] = []
+    named: list[ImageFile | tuple[str, Image.Image]] = []
     for place, image in enumerate(images):
         if isinstance(image, str | Path):
             named.append(ImageFile(Path(image).stem, Path(image)))
         else:
+            if not isinstance(image, ImageFile) and not hasattr(image, "mode"):
+                raise DataError(
+                    f"images[{place}] is of type {type(image).__name__}: a path or an image of Pillow is allowed"
+                )
             named.append(image if isinstance(image, ImageFile) else (str(place), image))
     items = pd.Series([image.item if isinstance(image, ImageFile) else image[0] for image in named], dtype="str")
     if items.duplicated().any():
@@ -157,8 +162,8 @@ def name_images(
 
 
 def load_batch(
-    batch: "Sequence[ImageFile | tuple[str, Image]]",
-) -> "tuple[list[str], list[Image], list[list[str]]]":
+    batch: "Sequence[ImageFile | tuple[str, Image.Image]]",
+) -> "tuple[list[str], list[Image.Image], list[list[str]]]":
     """Read the images of a batch.
 
     Parameters
@@ -172,21 +177,47 @@ def load_batch(
         Items and images that can be used; item, path, kind and reason of those that cannot.
     """
     items: list[str] = []
-    images: list[Image] = []
+    images: list[Image.Image] = []
     bad: list[list[str]] = []
     for file in batch:
-        if isinstance(file, ImageFile):
-            try:
-                image = load_image(file.path)
-            except ImageError as error:
-                bad.append([file.item, str(file.path), error.kind, error.reason])
-                continue
-            items.append(file.item)
-            images.append(image)
-        else:
-            items.append(file[0])
-            images.append(file[1] if file[1].mode == "RGB" else file[1].convert("RGB"))
+        item = file.item if isinstance(file, ImageFile) else file[0]
+        try:
+            image = load_image(file.path) if isinstance(file, ImageFile) else read_image(file[1])
+        except ImageError as error:
+            bad.append([item, str(error.path), error.kind, error.reason])
+            continue
+        items.append(item)
+        images.append(image)
     return items, images, bad
+
+
+def read_image(image: "Image.Image") -> "Image.Image":
+    """Turn an image in memory into what `load_image` makes of the same image in a file.
+
+    Parameters
+    ----------
+    image
+        An image, opened lazily or not.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Mode RGB, upright, on white where it is transparent.
+
+    Raises
+    ------
+    ImageError
+        As `load_image`, for modes, sizes and animations that it refuses.
+    """
+    path = Path(getattr(image, "filename", "") or "in memory")
+    try:
+        _check_header(image, path, MAX_PIXELS)
+        image.load()
+        return _to_rgb(_turn_upright(image))
+    except ImageError:
+        raise
+    except Exception as error:  # as for files: Pillow's decoders raise nearly anything on damaged data
+        raise ImageError(path, "corrupt", f"damaged or cut short ({error})") from error
 
 
 def warn_of_skipped(run: ScoreRun, where: str) -> None:

@@ -16,7 +16,7 @@ from ppaint_distill.errors import AnswerError, ConfigError, ModelError
 from ppaint_distill.images import ImageFile, find_images
 from ppaint_distill.models import LoadedModel, generate, load_model
 from ppaint_distill.objectives import expected_score
-from ppaint_distill.parsing import parse_pointwise
+from ppaint_distill.parsing import parse_scores
 from ppaint_distill.prompts import pointwise_prompt
 from ppaint_distill.reading import SlotReader
 from ppaint_distill.score_parts import PartFile
@@ -261,7 +261,7 @@ class Scorer:
         names = self.prompt.dimensions
         for item, text in zip(items, texts, strict=True):
             try:
-                values = parse_pointwise(text, names, self.prompt_config.scale)
+                values = parse_scores(text, self.prompt_config)
                 rows.append([item, [values[name] for name in names], [None] * len(names)])
             except AnswerError as error:
                 failures.append([item, error.kind, error.reason, text])

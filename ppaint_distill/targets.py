@@ -125,7 +125,7 @@ def read_targets(path: str | Path, *, scale: tuple[float, float] | None = None) 
         Parquet file of `Fusion.to_targets`, `PseudoScores.to_targets` or `write_targets`; any other with the columns
         ``category, dimension, item, score, sd`` will do if the scale is given.
     scale
-        Lowest and highest score, for a file that does not say; it must agree with a file that does.
+        Lowest and highest score, for a file that does not say, or instead of what it says; no score may lie outside.
 
     Returns
     -------
@@ -137,7 +137,7 @@ def read_targets(path: str | Path, *, scale: tuple[float, float] | None = None) 
     DataError
         If there is no such file, it is no Parquet file, or its rows are not allowed.
     ArgumentError
-        If the scale is missing or differs from the file's.
+        If the scale is missing.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -151,8 +151,6 @@ def read_targets(path: str | Path, *, scale: tuple[float, float] | None = None) 
         raise DataError(f"{path} is not a Parquet file: {error}") from error
     metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     found = _read_scale(metadata, path)
-    if scale is not None and found is not None and tuple(map(float, scale)) != found:
-        raise ArgumentError(f"scale={scale!r}, but {path} has scores from {found[0]:g} to {found[1]:g}")
     limits = found if scale is None else scale
     if limits is None:
         raise ArgumentError(f"{path} does not say on which scale its scores are: give scale=(low, high)")

@@ -186,3 +186,16 @@ def test_looking_ahead_keeps_order_and_passes_errors_on():
     assert next(stream) == 1
     with pytest.raises(ZeroDivisionError):
         next(stream)
+
+
+def test_a_held_out_image_that_cannot_be_read_does_not_end_the_run():
+    data = make_data(6)
+    skipped = pd.DataFrame(
+        [("broken", "broken.png", "corrupt", "cut short"), ("gone", "", "no-image", "no image has this name")],
+        columns=["item", "path", "kind", "reason"],
+    )
+    data = replace(data, skipped=skipped)
+    rows = split_rows(data, fraction=0.5, validation=["i001", "broken"], random_seed=0)
+    assert [part.tolist() for part in rows] == [[0, 2, 3, 4, 5], [1]]
+    with pytest.raises(DataError, match=": gone"):
+        split_rows(data, fraction=0.5, validation=["i001", "gone"], random_seed=0)

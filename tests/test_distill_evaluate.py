@@ -169,3 +169,11 @@ def test_majority_vote_weighs_pairs_alike() -> None:
     assert found.loc["x", "score"] == 1 + 4 * 0.75  # one pair won, one undecided between the two orders
     assert found.loc["z", "score"] == 1 + 4 * 0.25
     assert found["n_comparisons"].tolist() == [2, 2, 2]
+
+
+def test_scores_without_category_count_once_as_not_in_truth() -> None:
+    truth = make_truth(20, ("mood",))
+    both = pd.concat([truth.assign(category="x"), truth.assign(category="y")])
+    stray = pd.DataFrame({"item": ["stray"], "dimension": ["mood"], "score": [3.0]})
+    report = evaluate_scores({"m": pd.concat([predict(truth, 0.3, 1), stray])}, both, n_boot=0)
+    assert report.tables["missing"]["not_in_truth"].tolist() == [1]

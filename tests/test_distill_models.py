@@ -377,3 +377,30 @@ def test_files_as_the_hub_lays_them_out(tiny: LoadedModel, tmp_path: Path) -> No
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     with pytest.raises(ModelError, match="has no chat template"):
         load_model(ModelConfig(name=str(folder), device="cpu"))
+
+
+def test_settings_that_come_with_a_model_do_not_bend_its_answers(tiny: LoadedModel) -> None:
+    from transformers import GenerationConfig
+
+    plain = generate(tiny, POINTWISE, SINGLES[:2], max_new_tokens=12)
+    own = tiny.model.generation_config
+    tiny.model.generation_config = GenerationConfig(
+        eos_token_id=own.eos_token_id, repetition_penalty=1.5, no_repeat_ngram_size=2, do_sample=True, top_k=3
+    )
+    try:
+        assert generate(tiny, POINTWISE, SINGLES[:2], max_new_tokens=12) == plain
+    finally:
+        tiny.model.generation_config = own
+
+
+def test_reasoning_that_the_template_opens_is_closed_before_a_reading_and_shown_before_an_answer() -> None:
+    thinker = make_tiny(random_seed=1)
+    turn = thinker.processor.tokenizer.decode(encode(thinker, POINTWISE, SINGLES[:1])["input_ids"][0])
+    thinker.processor.chat_template += "{{ '<think>\\n' }}"
+    asked = encode(thinker, POINTWISE, SINGLES[:1])["input_ids"]
+    assert thinker.processor.tokenizer.decode(asked[0]) == turn + "<think>\n"
+    read = encode(thinker, POINTWISE, SINGLES[:1], answers=["<answer>"])["input_ids"]
+    assert thinker.processor.tokenizer.decode(read[0]) == turn + "<think>\n\n</think>\n\n<answer>"
+    assert SlotReader(thinker.processor.tokenizer, POINTWISE)(thinker, SINGLES, joint=True).isfinite().all()
+    (text,) = generate(thinker, POINTWISE, SINGLES[:1], max_new_tokens=4)
+    assert text.startswith("<think>\n")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ppaint_distill.config import DIMENSIONS, PromptConfig
 from ppaint_distill.errors import AnswerError, ConfigError
-from ppaint_distill.parsing import KINDS, parse_pairwise, parse_pointwise
+from ppaint_distill.parsing import KINDS, parse_pairwise, parse_pointwise, parse_scores
 from ppaint_distill.prompts import DESCRIPTIONS, Prompt, pairwise_prompt, pointwise_prompt
 
 TWO = ("mood", "overall")
@@ -49,9 +49,17 @@ def test_own_dimension_and_description() -> None:
     assert "painting" not in text
 
 
-def test_scale_stands_in_the_pointwise_prompt() -> None:
-    text = text_of(pointwise_prompt(PromptConfig(scale=(0.0, 7.5))))
-    assert "from 0 (lowest) to 7.5 (highest)" in text
+def test_pointwise_prompt_asks_for_levels_whatever_the_scale() -> None:
+    text = text_of(pointwise_prompt(PromptConfig(scale=(0.0, 100.0), n_levels=7)))
+    assert "from 1 (lowest) to 7 (highest)" in text
+    assert "100" not in text
+
+
+def test_levels_come_back_on_the_scale() -> None:
+    config = PromptConfig(dimensions=("mood",), scale=(0.0, 100.0))
+    assert [parse_scores(f'{{"mood": {level}}}', config)["mood"] for level in (1, 2.5, 5)] == [0.0, 37.5, 100.0]
+    with pytest.raises(AnswerError, match="from 1 to 5"):
+        parse_scores('{"mood": 50}', config)
 
 
 def test_hash_changes_with_all_that_is_asked() -> None:

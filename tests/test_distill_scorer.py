@@ -161,9 +161,9 @@ def test_a_changed_image_is_scored_anew(tiny, folder, tmp_path, monkeypatch):
 def test_written_answers_are_parsed_and_failures_counted(tiny, folder, monkeypatch):
     texts = iter(
         [
-            '<answer>{"mood": 2.5, "overall": 10}</answer>',
+            '<answer>{"mood": 2.5, "overall": 5}</answer>',
             "It is lovely.",
-            '<answer>{"mood": 2.5, "overall": 11}</answer>',
+            '<answer>{"mood": 2.5, "overall": 6}</answer>',
         ]
     )
     monkeypatch.setattr(scorer_module, "generate", lambda loaded, prompt, images, **_: [next(texts) for _ in images])
@@ -171,7 +171,7 @@ def test_written_answers_are_parsed_and_failures_counted(tiny, folder, monkeypat
     good = sorted(folder.glob("p*.png"))[:3]
     run = scorer.score_all(good, progressbar=False)
     assert run.scores["item"].tolist() == ["p0", "p0"]
-    assert run.scores["score"].tolist() == [2.5, 10.0]
+    assert run.scores["score"].tolist() == [3.75, 10.0]  # levels, on the scale
     assert run.scores["sd"].isna().all()
     assert dict(zip(run.failures["item"], run.failures["kind"], strict=True)) == {
         "p1": "no-answer",
@@ -238,3 +238,38 @@ def test_the_key_knows_what_matters(tiny):
     ]
     assert len(set(keys)) == len(keys)
     assert Scorer(tiny, PROMPT, ScoreConfig(batch_size=2)).key == keys[0]
+
+
+def test_an_image_in_memory_is_shown_as_its_file_is(tiny, tmp_path):
+    (picture,), _ = draw_images(1, random_seed=2)
+    clear = picture.convert("RGBA")
+    clear.putalpha(Image.linear_gradient("L").resize(clear.size))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    picture.resize((96, 64)).save(tmp_path / "0.png", exif=turned)
+    clear.save(tmp_path / "1.png")
+    Image.new("P", (64, 64), 3).save(tmp_path / "2.png")
+    from_files = score(tiny).score(tmp_path, progressbar=False)
+    in_memory = score(tiny).score([Image.open(tmp_path / f"{place}.png") for place in range(3)], progressbar=False)
+    pd.testing.assert_frame_equal(from_files, in_memory)
+
+
+def test_images_in_memory_that_cannot_be_used_are_listed(tiny, tmp_path):
+    (picture,), _ = draw_images(1, random_seed=2)
+    run = score(tiny).score_all([picture, Image.new("I;16", (64, 64)), Image.new("CMYK", (64, 64))], progressbar=False)
+    assert run.scores["item"].unique().tolist() == ["0"]
+    assert run.skipped[["item", "path", "kind"]].values.tolist() == [
+        ["1", "in memory", "mode"],
+        ["2", "in memory", "mode"],
+    ]
+    with pytest.raises(DataError, match=r"images\[1\] is of type ndarray"):
+        score(tiny).score([picture, np.zeros((8, 8, 3))], progressbar=False)
+
+
+def test_a_file_of_something_else_is_not_overwritten(tiny, folder, tmp_path):
+    part = tmp_path / "s.csv.part"
+    for text in ("my notes\nof today\n", "[1, 2]\n"):
+        part.write_text(text)
+        with pytest.raises(ResumeError, match="no file of scores in part"):
+            score(tiny).score_folder(folder, tmp_path / "s.csv", progressbar=False)
+        assert part.read_text() == text

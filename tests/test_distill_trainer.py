@@ -26,9 +26,10 @@ from ppaint_distill.targets import Targets, read_targets, write_targets
 from ppaint_distill.tiny import make_tiny
 from ppaint_distill.tiny_world import draw_images, make_prompt_config
 from ppaint_distill.trainer import train
+from ppaint_distill.trainer.feed import count_parts, mix_within_categories
 from ppaint_distill.trainer.measure import average, measure
 from ppaint_distill.trainer.run import RunFolder
-from ppaint_distill.trainer.settings import check_settings, fit_prompt, learning_rate
+from ppaint_distill.trainer.settings import check_patience, check_settings, fit_prompt, learning_rate
 from ppaint_distill.trainer.student import choose_device
 from ppaint_stats.errors import DataError
 
@@ -308,7 +309,7 @@ def test_training_stops_for_want_of_improvement(world, tiny, tmp_path):
     settings = replace(WHOLE, learning_rate=1e-12, evaluate_every=1, patience=2, max_steps=6)
     result = run(world, tmp_path / "run", settings, model=tiny)
     assert result.stopped_early
-    assert (result.steps, result.best_step) == (2, 0)
+    assert (result.steps, result.best_step) == (3, 1)  # what is there before training is no scorer
 
 
 def test_a_diverging_run_says_so(world, tiny, tmp_path):
@@ -380,3 +381,67 @@ def test_metrics_after_the_checkpoint_are_dropped(tmp_path):
     folder.rewind(2)
     assert [record["step"] for record in folder.read_metrics()] == [0, 1, 2]
     assert all(json.loads(line) for line in folder.metrics.read_text().splitlines())
+
+
+def make_rows(categories: str, scores: list[list[float]]) -> TrainingData:
+    n = len(categories)
+    return TrainingData(
+        items=tuple(f"i{row:02d}" for row in range(n)),
+        categories=tuple(categories),
+        files=(),
+        dimensions=tuple(f"d{place}" for place in range(len(scores[0]))),
+        scores=np.array(scores),
+        sds=np.zeros((n, len(scores[0]))),
+        draws=None,
+        skipped=pd.DataFrame(),
+    )
+
+
+def test_patience_needs_something_to_wait_for():
+    nan = np.nan
+    settings = replace(TrainConfig(), patience=2)
+    data = make_rows("xxxyyy", [[1, nan], [2, nan], [nan, 3], [1, 2], [2, 3], [3, nan]])
+    check_patience(settings, data, np.array([3, 4, 5]))  # three in d0 of y
+    check_patience(replace(settings, patience=None), data, np.array([], dtype=np.int64))
+    for rows in ([], [0], [0, 1, 2, 3, 4]):
+        with pytest.raises(ConfigError, match=rf"at most {min(len(rows), 2)} of the {len(rows)} held-out rows"):
+            check_patience(settings, data, np.array(rows, dtype=np.int64))
+    check_settings(replace(settings, validation_fraction=0.0), named=True)
+
+
+def test_micro_batches_are_not_cut_by_name():
+    data = make_rows("x" * 8 + "y" * 8, [[1.0]] * 16)
+    batch = np.arange(16)
+    together = set()
+    for step in range(1, 30):
+        mixed = mix_within_categories(data, batch, step=step, random_seed=0)
+        assert sorted(mixed) == batch.tolist()
+        assert {data.categories[row] for row in mixed[:8]} == {"x"}
+        together |= {frozenset((a, b)) for part in np.array_split(mixed, 4) for a in part for b in part if a != b}
+    assert np.array_equal(mixed, mix_within_categories(data, batch, step=29, random_seed=0))
+    assert len(together) == 2 * 28  # every pair of a category meets some time
+
+
+def test_a_batch_without_any_pair_is_refused():
+    settings = replace(TrainConfig(), batch_size=4)
+    assert count_parts(settings, 100, 2) == 2
+    with pytest.raises(ConfigError, match="4 micro batches of one image"):
+        count_parts(settings, 100, 4)
+    assert count_parts(replace(settings, ranking_weight=0.0), 100, 4) == 4
+
+
+def test_a_run_does_not_go_on_with_another_number_of_processes(world, tiny, tmp_path):
+    settings = replace(WHOLE, max_steps=1, evaluate_every=0, validation_fraction=0.0)
+    run(world, tmp_path / "run", settings, model=tiny)
+    described = json.loads((tmp_path / "run" / "run.json").read_text())
+    (tmp_path / "run" / "run.json").write_text(json.dumps(described | {"processes": 2}))
+    with pytest.raises(ResumeError, match="processes: 2 there, 1 here"):
+        run(world, tmp_path / "run", settings, model=tiny)
+
+
+def test_checkpointing_of_activations_changes_no_result(world, tiny, tmp_path):
+    settings = replace(ADAPTERS, max_steps=2, save_every=0, evaluate_every=0, lora_dropout=0.0)
+    plain = run(world, tmp_path / "plain", settings, model=tiny)
+    short = run(world, tmp_path / "short", replace(settings, gradient_checkpointing=True), model=tiny)
+    np.testing.assert_allclose(plain.metrics["loss"], short.metrics["loss"], rtol=1e-5)
+    np.testing.assert_allclose(plain.metrics["gradient_norm"], short.metrics["gradient_norm"], rtol=1e-4)

@@ -31,6 +31,7 @@ def demo(
 
     Example: [bold]ppaint-distill demo --out demo[/bold]
     """
+    from ppaint_distill.cli.targets import shorten_report
     from ppaint_distill.demo import run_demo
 
     screen = Screen(quiet, as_json)
@@ -38,7 +39,7 @@ def demo(
     def show(text: str, report: "Report | None") -> None:
         screen.show(*([text] if report is None else ["", text]))
         if report is not None:
-            screen.show(report)
+            screen.show(shorten_report(report))
 
     screen.show(
         "ppaint-distill demo. A TINY MODEL TAUGHT HERE, AND GENERATED PICTURES: nothing is about a real model.", ""
@@ -59,7 +60,7 @@ def demo(
         f"pointwise {result['srcc_base']:.3f}, by comparisons {result['srcc_judge']:.3f}, "
         f"distilled {result['srcc_scorer']:.3f}.",
         f"  {out / 'evaluation.html'}   the evaluation",
-        f"  {out / 'chain' / 'run'}   the scorer, its card and its training",
+        f"  {out / 'chain' / 'run'}   the scorer; in it metrics.jsonl, and the card model/README.md",
         f"  {out / 'result.json'}   all numbers",
         "Next, with images of your own:",
         f"  ppaint-distill score --model {out / 'chain' / 'run'} --images FOLDER --out scores.csv",

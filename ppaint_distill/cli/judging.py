@@ -1,12 +1,18 @@
 """``ppaint-distill judge``: a model compares images, or rates them."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ppaint_distill.cli.options import ConfigFile, Images, Model, Set, gather_config
+from ppaint_distill.cli.options import ConfigFile, Images, Model, Set, check_parquet, gather_config
 from ppaint_stats.cli.frame import CHECK_FAILED, Json, Quiet, Screen
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ppaint_distill.errors import ImageError
 
 
 def judge(
@@ -38,11 +44,10 @@ def judge(
     from ppaint_distill.chain import plan_against_pool
     from ppaint_distill.images import find_images, inspect_images
     from ppaint_distill.judge import AnswerStore, plan_pairs, plan_ratings, run_judge, write_preferences
-    from ppaint_distill.judge.hf import HFJudge
-    from ppaint_distill.models import load_model
     from ppaint_distill.reference import load_pool
     from ppaint_stats.errors import ArgumentError
 
+    check_parquet(out)
     if (pool is None) != (pool_images is None):
         raise ArgumentError("--pool and --pool-images belong together: give both or neither")
     if pointwise and pool is not None:
@@ -58,6 +63,8 @@ def judge(
         reference = load_pool(pool)
         known = inspect_images(find_images(pool_images), progressbar=not quiet)
         bad += known.bad
+        categories = list(dict.fromkeys(cell[0] for cell in reference.cells))
+        category = categories[0] if category is None and len(categories) == 1 else category
         questions = plan_against_pool(found.good, known.good, reference, chosen, category=category)
     else:
         questions = plan_pairs(
@@ -67,13 +74,17 @@ def judge(
             votes=ask.votes,
             random_seed=chosen.pool.random_seed,
         )
+    from ppaint_distill.judge.hf import HFJudge  # torch and transformers take seconds: not before all else is fine
+    from ppaint_distill.models import load_model
+
     with AnswerStore(answers or out.with_name(f"{out.stem}.answers.jsonl")) as store:
         judged = HFJudge(load_model(chosen.model), chosen.prompt, ask, name=name)
         run = run_judge(judged, questions, store, batch_size=ask.batch_size, progressbar=not quiet)
     bad += [error for error in run.bad_images if error.path not in {other.path for other in bad}]
+    failures = run.failures
+    lists = write_lists(out, failures, bad)
     table = run.ratings(categories=category) if pointwise else run.preferences(categories=category)
     write_preferences(table, out, provenance=run.provenance())
-    failures = run.failures
     summary = run.summary() | {"rows": len(table), "bad_images": {str(e.path): e.reason for e in bad}}
     screen.emit(summary)
     screen.show(f"{run!r}", f"Written: {out} ({len(table)} rows)")
@@ -82,5 +93,41 @@ def judge(
         screen.show(f"{len(failures)} answers could not be read: {', '.join(f'{k} {n}' for k, n in kinds.items())}")
     for error in bad:
         screen.show(f"not used: {error}")
-    if len(failures) or bad:
+    if lists:
+        screen.show(f"Lists: {', '.join(map(str, lists))}")
         raise typer.Exit(CHECK_FAILED)
+
+
+def write_lists(out: Path, failures: "pd.DataFrame", bad: "Sequence[ImageError]") -> list[Path]:
+    """Write what could not be used into files beside the table, and remove lists of an earlier run.
+
+    Parameters
+    ----------
+    out
+        The table.
+    failures
+        Answers that could not be read.
+    bad
+        Images that could not be used.
+
+    Returns
+    -------
+    list of Path
+        Files that were written: none where all is fine.
+    """
+    import pandas as pd
+
+    from ppaint_distill.score_run import write_csv
+
+    skipped = pd.DataFrame(
+        [(error.path.stem, str(error.path), error.kind, error.reason) for error in bad],
+        columns=["item", "path", "kind", "reason"],
+    )
+    written = []
+    for name, listed in (("failures", failures), ("skipped", skipped)):
+        path = out.with_name(f"{out.name}.{name}.csv")
+        path.unlink(missing_ok=True)
+        if len(listed):
+            write_csv(listed, path)
+            written.append(path)
+    return written

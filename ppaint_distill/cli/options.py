@@ -1,5 +1,6 @@
 """Options that several commands share, and the settings that they add up to."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ppaint_distill.config import Config, load_config
-from ppaint_stats.errors import DataError
+from ppaint_stats.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,3 +50,32 @@ def read_table(path: Path) -> "pd.DataFrame":
         raise DataError(f"{path} is neither .parquet nor .csv")
     text = dict.fromkeys(("category", "dimension", "item", "item_a", "item_b", "rater"), str)
     return pd.read_csv(path, dtype=text)
+
+
+def read_preferences(paths: Sequence[Path]) -> "pd.DataFrame":
+    """Read tables of one judge as one: parts that were judged on several machines."""
+    import pandas as pd
+
+    tables = [read_table(path) for path in paths]
+    return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
+
+
+def read_anchors(path: Path) -> "pd.DataFrame":
+    """Read known scores of pool images; ratings, such as ``judge --pointwise`` writes, become their means."""
+    table = read_table(path)
+    if "score" in table or "rating" not in table:
+        return table
+    heads = [name for name in ("category", "dimension", "item") if name in table]
+    means: pd.DataFrame = table.groupby(heads, sort=False)["rating"].mean().rename("score").reset_index()
+    return means
+
+
+def check_parquet(out: Path) -> None:
+    """Refuse another kind of file before any work is done."""
+    if out.suffix != ".parquet":
+        raise ArgumentError(f"--out {out} is not allowed: a file name that ends in .parquet is")
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that speaks, of those that ``accelerate launch`` started."""
+    return int(os.environ.get("RANK", "0")) == 0

@@ -1,14 +1,28 @@
 """``ppaint-distill pool``, ``pseudo`` and ``evaluate``: the statistics between judging and training, and after it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ppaint_distill.cli.options import ConfigFile, Set, gather_config, read_table
+from ppaint_distill.cli.options import (
+    ConfigFile,
+    Set,
+    check_parquet,
+    gather_config,
+    read_anchors,
+    read_preferences,
+    read_table,
+)
 from ppaint_stats.cli.frame import Json, Quiet, Screen
 
-Preferences = Annotated[Path, typer.Option("--preferences", "-p", help="Comparisons that judge wrote.")]
+if TYPE_CHECKING:
+    from ppaint_distill.reference import Pool
+    from ppaint_stats.report import Report
+
+Preferences = Annotated[
+    list[Path], typer.Option("--preferences", "-p", help="Comparisons that judge wrote; may be given again.")
+]
 Scale = Annotated[str | None, typer.Option("--scale", metavar="LOW HIGH", help="Scale of the scores.")]
 
 
@@ -16,7 +30,7 @@ def pool(
     preferences: Preferences,
     out: Annotated[Path, typer.Option("--out", "-o", help="File of the pool, .npz.")],
     anchors: Annotated[
-        int, typer.Option("--anchors", help="Name so many pool images that are worth a score by hand.")
+        int, typer.Option("--anchors", help="Choose so many pool images to score by hand: OUT.anchors.csv.")
     ] = 0,
     config: ConfigFile = None,
     settings: Set = None,
@@ -27,25 +41,63 @@ def pool(
 
     Example: [bold]ppaint-distill pool --preferences pool.parquet --out pool.npz[/bold]
     """
-    from ppaint_distill.pool import choose_anchors, fit_pool
+    from ppaint_distill.pool import fit_pool
 
     chosen = gather_config(config, settings).pool
     fitted = fit_pool(
-        read_table(preferences), n_draws=chosen.n_draws, random_seed=chosen.random_seed, progressbar=not quiet
+        read_preferences(preferences), n_draws=chosen.n_draws, random_seed=chosen.random_seed, progressbar=not quiet
     )
     fitted.save(out)
     screen = Screen(quiet, as_json)
-    named = choose_anchors(fitted, n_anchors=anchors) if anchors else None
-    screen.emit(
-        {
-            "pool": str(out),
-            "parameters": fitted.parameters.to_dict("records"),
-            "anchors": [] if named is None else named.to_dict("records"),
-        }
-    )
-    screen.show(repr(fitted), fitted.parameters.round(3).to_string(index=False), f"Written: {out}")
-    if named is not None:
-        screen.show("Score these by hand, and give them to pseudo with --anchors:", named.to_csv(index=False).strip())
+    form = write_anchor_form(fitted, out, n_anchors=anchors) if anchors else None
+    facts = {"pool": str(out), "parameters": fitted.parameters.to_dict("records")}
+    screen.emit(facts | {"anchors": None if form is None else str(form)})
+    columns = ["category", "dimension", "strength_sd", "log_nu", "order_effect", "order_correlation"]
+    columns += ["n_pairs", "n_both_orders", "same_answer", "converged"]
+    screen.show(repr(fitted), fitted.parameters[columns].round(3).to_string(index=False), f"Written: {out}")
+    if form is not None:
+        screen.show(
+            f"Look at the images that {form} names, fill in their scores, and give it to pseudo: --anchors {form}"
+        )
+
+
+def write_anchor_form(pool: "Pool", out: Path, *, n_anchors: int) -> Path:
+    """Write a table of pool images to be scored by hand, beside the pool.
+
+    Images stand in the order of their names and without their strengths, so that nothing suggests a score.
+
+    Parameters
+    ----------
+    pool
+        The pool.
+    out
+        File of the pool.
+    n_anchors
+        Images in each category.
+
+    Returns
+    -------
+    Path
+        The file, with an empty column ``score``.
+
+    Raises
+    ------
+    ArgumentError
+        If there is such a file already, which may hold scores.
+    """
+    import pandas as pd
+
+    from ppaint_distill.pool import choose_anchors
+    from ppaint_distill.score_run import write_csv
+    from ppaint_stats.errors import ArgumentError
+
+    form = out.with_name(f"{out.stem}.anchors.csv")
+    if form.exists():
+        raise ArgumentError(f"{form} is there already and may hold scores: move it away, or leave out --anchors")
+    chosen = choose_anchors(pool, n_anchors=n_anchors)[["category", "item"]].sort_values(["category", "item"])
+    cells = pd.DataFrame(pool.cells, columns=["category", "dimension"])
+    write_csv(chosen.merge(cells, on="category").assign(score=""), form)
+    return form
 
 
 def pseudo(
@@ -68,11 +120,12 @@ def pseudo(
     from ppaint_distill.pseudo import score_against_pool
     from ppaint_distill.reference import load_pool
 
+    check_parquet(out)
     chosen = gather_config(config, settings)
     scores = score_against_pool(
-        read_table(preferences),
+        read_preferences(preferences),
         load_pool(pool),
-        anchors=None if anchors is None else read_table(anchors),
+        anchors=None if anchors is None else read_anchors(anchors),
         scale=chosen.prompt.scale if scale is None else parse_limits(scale),
         interval_prob=chosen.pseudo.interval_prob,
         random_seed=chosen.pseudo.random_seed,
@@ -81,7 +134,10 @@ def pseudo(
     scores.to_targets(out)
     screen = Screen(quiet, as_json)
     screen.emit({"targets": str(out), "n": len(scores.scores), "calibration": scores.calibration.to_dict("records")})
-    screen.show(repr(scores), scores.calibration.round(3).to_string(index=False), f"Written: {out}")
+    columns = ["category", "dimension", "midpoint", "width", "n_anchors", "rmse", "map_se"]
+    screen.show(repr(scores), scores.calibration[columns].round(3).to_string(index=False), f"Written: {out}")
+    if anchors is None:
+        screen.show("No anchors: the scores rank the images, and their level means nothing.")
 
 
 def evaluate(
@@ -99,9 +155,10 @@ def evaluate(
     Example: [bold]ppaint-distill evaluate base=base.parquet mine=scores.parquet --truth experts.csv[/bold]
     """
     from ppaint_distill.evaluate import evaluate_scores
-    from ppaint_stats.cli.reports import write_report
+    from ppaint_stats.cli.reports import check_report_path, write_report
     from ppaint_stats.errors import ArgumentError
 
+    check_report_path(out)
     files = {}
     for word in scores:
         name, equals, file = word.partition("=")
@@ -122,9 +179,45 @@ def evaluate(
         write_report(report, out)
     if as_json:
         typer.echo(report.to_json())
-    screen.show(report)
+    screen.show(shorten_report(report))
     if out is not None:
         screen.show(f"Written: {out}")
+
+
+def shorten_report(report: "Report") -> "Report":
+    """Put each number and its interval into one column, so that the tables fit a screen.
+
+    Parameters
+    ----------
+    report
+        Of `evaluate_scores`.
+
+    Returns
+    -------
+    Report
+        The same with shorter tables.
+    """
+    import dataclasses
+
+    import pandas as pd
+
+    def shorten(table: pd.DataFrame) -> pd.DataFrame:
+        short: dict[str, object] = {}
+        for name in table.columns:
+            if name.endswith(("_lower", "_upper")):
+                continue
+            if f"{name}_lower" not in table:
+                short[name] = table[name]
+                continue
+            ends = zip(table[name], table[f"{name}_lower"], table[f"{name}_upper"], strict=True)
+            short[name] = [f"{value:.3f} ({low:.3f}, {high:.3f})" for value, low, high in ends]
+        return pd.DataFrame(short).dropna(axis="columns", how="all")
+
+    tables = {name: shorten(table) for name, table in report.tables.items() if name != "missing"}
+    missing = report.tables["missing"]
+    if (missing["missing"] > 0).any():
+        tables["missing"] = missing
+    return dataclasses.replace(report, tables=tables)
 
 
 def parse_limits(text: str) -> tuple[float, float]:

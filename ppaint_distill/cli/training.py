@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ppaint_distill.cli.options import ConfigFile, Images, Model, Set, gather_config
+from ppaint_distill.cli.options import ConfigFile, Images, Model, Set, gather_config, is_main_process
 from ppaint_distill.cli.targets import Scale, parse_limits
 from ppaint_stats.cli.frame import CHECK_FAILED, Json, Quiet, Screen
 
@@ -32,11 +32,25 @@ def train(
     chosen = gather_config(config, settings, model=model)
     known = read_targets(targets, scale=None if scale is None else parse_limits(scale))
     result = run_training(chosen, known, images, out, resume=not fresh, progressbar=not quiet)
-    screen = Screen(quiet, as_json)
-    screen.emit(result.summary())
-    screen.show(
-        repr(result), f"Written: {out}", f"Next: ppaint-distill score --model {out} --images DIR --out scores.csv"
-    )
+    lost = result.skipped[~result.skipped["kind"].isin(["no-target", "no-image"])]
+    doubt = ""
+    if result.improved is False:
+        doubt = (
+            f"On the {result.n_validation} images held out the untrained model's order is as good as the scorer's. "
+            "With few of them that says little: train.validation_fraction holds out more."
+        )
+    if is_main_process():
+        screen = Screen(quiet, as_json)
+        screen.emit(result.summary() | {"bad_images": dict(zip(lost["path"], lost["reason"], strict=True))})
+        screen.show(
+            repr(result),
+            f"Written: {out}",
+            *(f"not used: {path}: {reason}" for path, reason in zip(lost["path"], lost["reason"], strict=True)),
+            *([doubt] if doubt else []),
+            f"Next: ppaint-distill score --model {out} --images DIR --out scores.csv",
+        )
+    if len(lost):
+        raise typer.Exit(CHECK_FAILED)
 
 
 def score(
@@ -74,5 +88,7 @@ def score(
     screen.show(f"Written: {out} ({len(run.scores)} scores of {run.scores['item'].nunique()} images)")
     for error in run.bad_images:
         screen.show(f"not used: {error}")
+    if len(run.failures):
+        screen.show(f"{len(run.failures)} answers could not be read: {out}.failures.csv lists them")
     if run.bad_images or len(run.failures):
         raise typer.Exit(CHECK_FAILED)

@@ -13,7 +13,7 @@ from ppaint_distill.images import MAX_PIXELS, hash_pixels, load_image
 from ppaint_distill.judge.base import Answer, Kind, Question, make_key
 from ppaint_distill.judge.tables import level_mean
 from ppaint_distill.models import LoadedModel, generate
-from ppaint_distill.parsing import parse_pairwise, parse_pointwise
+from ppaint_distill.parsing import parse_pairwise, parse_scores
 from ppaint_distill.prompts import Prompt, pairwise_prompt, pointwise_prompt
 from ppaint_distill.reading import SlotReader
 from ppaint_stats.errors import ArgumentError
@@ -182,7 +182,7 @@ class HFJudge:
         try:
             if kind == "pairwise":
                 return Answer(text, dict(parse_pairwise(text, dimensions)))
-            return Answer(text, dict(parse_pointwise(text, dimensions, self.prompt.scale)))
+            return Answer(text, dict(parse_scores(text, self.prompt)))
         except AnswerError as error:
             return Answer(text, failure=error.kind, reason=error.reason)
 

@@ -22,7 +22,7 @@ _LOCKED_BYTE = 1 << 40  # Windows locks bytes, not files: one far behind the end
 class Entry(NamedTuple):
     """One answer on its way into the store.
 
-    Parameters
+    Attributes
     ----------
     key
         Its name.

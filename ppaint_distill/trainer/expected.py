@@ -34,7 +34,7 @@ from ppaint_distill.trainer.feed import count_parts, feed
 from ppaint_distill.trainer.measure import average, measure
 from ppaint_distill.trainer.result import TrainResult, read_result
 from ppaint_distill.trainer.run import RunFolder, describe_run
-from ppaint_distill.trainer.settings import check_settings, fit_prompt, learning_rate
+from ppaint_distill.trainer.settings import check_patience, check_settings, fit_device, fit_prompt, learning_rate
 from ppaint_distill.trainer.student import (
     Student,
     choose_device,
@@ -102,13 +102,14 @@ def train(  # noqa: C901, PLR0912, PLR0915 (it is meant to be read in one go)
     """
     from accelerate import Accelerator
 
-    settings = config.train
-    check_settings(settings)
+    check_settings(config.train, named=validation is not None)
     config = fit_prompt(config, targets)
     on_cpu = config.model.device == "cpu" if model is None else model.device.type == "cpu"
     accelerator = Accelerator(cpu=on_cpu, mixed_precision="no")  # `Student.read` knows the model's numbers
     main, n_processes = accelerator.is_main_process, accelerator.num_processes
     device = choose_device(config.model, model, offered=accelerator.device, n_processes=n_processes)
+    config = fit_device(config, on_gpu=device.type != "cpu", adapters=wants_adapters(config, model))
+    settings = config.train
 
     # Data. A row is a pair of category and item.
     named = None if validation is None else list(validation)
@@ -116,12 +117,14 @@ def train(  # noqa: C901, PLR0912, PLR0915 (it is meant to be read in one go)
     train_rows, valid_rows = split_rows(
         data, fraction=settings.validation_fraction, validation=named, random_seed=settings.random_seed
     )
+    check_patience(settings, data, valid_rows)
     n_parts = count_parts(settings, len(train_rows), n_processes)
 
     # The folder of the run, which may hold a part of it, or all.
     base = load_base(config.model, model, device=device, random_seed=settings.random_seed)
     run = RunFolder(out)
     identity = describe_run(config, targets, data, fingerprint=base.fingerprint, validation=named)
+    identity["processes"] = n_processes  # they cut the batches, within which pairs are formed
     if main:
         run.open(identity, config, data.skipped, resume=resume)
     accelerator.wait_for_everyone()
@@ -149,9 +152,11 @@ def train(  # noqa: C901, PLR0912, PLR0915 (it is meant to be read in one go)
         table = measure(data, valid_rows, predicted)
         means = average(table)
         bar.show(state.step, srcc=means["srcc"])
-        better = not math.isnan(means["srcc"]) and (state.best_srcc is None or means["srcc"] > state.best_srcc)
         if main:
             run.log({"step": state.step, "validation": means, "cells": table.to_dict(orient="records")})
+        if state.step == 0:  # to be seen, not to be kept: an untrained model is no scorer
+            return state
+        better = not math.isnan(means["srcc"]) and (state.best_srcc is None or means["srcc"] > state.best_srcc)
         if main and better and settings.keep_best:
             write_parameters(run.best_file(state.step), student.loaded.model)
             run.prune_best([state.step, saved.best_step])

@@ -75,7 +75,8 @@ def feed(
     def plan() -> Iterator[tuple[MicroBatch, tuple[float, float, float], bool]]:
         for step in range(after + 1, settings.max_steps + 1):
             batch = draw_batch(rows, step, batch_size=settings.batch_size, random_seed=settings.random_seed)
-            # Rows are sorted by category, so that a part holds few categories and many pairs.
+            if n_parts > 1:
+                batch = mix_within_categories(data, batch, step=step, random_seed=settings.random_seed)
             parts = [
                 make_micro_batch(data, part, step=step, preferences=settings.preferences, weigh=settings.confidence)
                 for part in np.array_split(batch, n_parts)
@@ -93,6 +94,34 @@ def feed(
         return Piece(part, totals, student.prepare(shown), last)
 
     yield from look_ahead(plan(), prepare)
+
+
+def mix_within_categories(data: TrainingData, batch: IntArray, *, step: int, random_seed: int) -> IntArray:
+    """Order a batch so that it can be cut: by category, for many pairs, and at random within each.
+
+    In the order of the rows, which is that of the items' names, only images of neighbouring names would ever meet:
+    those of one artist, or of one generator, if names say so.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    batch
+        Rows of a batch.
+    step
+        Number of the step.
+    random_seed
+        Seed.
+
+    Returns
+    -------
+    ndarray
+        The same rows.
+    """
+    number = {name: place for place, name in enumerate(dict.fromkeys(data.categories))}
+    mixed = np.random.default_rng([random_seed, step, 0, 1]).permutation(batch)
+    category = np.array([number[data.categories[row]] for row in mixed])
+    return np.asarray(mixed[np.argsort(category, kind="stable")])
 
 
 def count_parts(settings: TrainConfig, n_rows: int, n_processes: int) -> int:
@@ -115,7 +144,7 @@ def count_parts(settings: TrainConfig, n_rows: int, n_processes: int) -> int:
     Raises
     ------
     ConfigError
-        If the processes would not get equally many.
+        If the processes would not get equally many, or no micro batch would have a pair.
     """
     batch_size = min(settings.batch_size, n_rows)
     largest = settings.micro_batch_size or -(-batch_size // n_processes)
@@ -124,5 +153,11 @@ def count_parts(settings: TrainConfig, n_rows: int, n_processes: int) -> int:
         raise ConfigError(
             f"train.batch_size={batch_size} makes {n_parts} micro batches of at most {largest}, which {n_processes} "
             "processes cannot share equally; choose a multiple"
+        )
+    if settings.ranking_weight > 0 and batch_size <= n_parts:
+        raise ConfigError(
+            f"a batch of {batch_size} (train.batch_size={settings.batch_size}, {n_rows} training rows) is cut into "
+            f"{n_parts} micro batches of one image, without any pair: a larger batch, fewer processes, or "
+            "train.ranking_weight=0 is allowed"
         )
     return n_parts

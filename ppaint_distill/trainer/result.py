@@ -58,7 +58,8 @@ class TrainResult:
     def __repr__(self) -> str:
         """One line with sizes and the agreement of the kept parameters."""
         kept = self.summary()
-        agreement = "no images held out" if kept["srcc"] is None else f"validation SRCC {kept['srcc']:.3f}"
+        unknown = "no rank correlation of the images held out" if self.n_validation else "no images held out"
+        agreement = unknown if kept["srcc"] is None else f"validation SRCC {kept['srcc']:.3f}"
         early = ", stopped early" if self.stopped_early else ""
         return f"TrainResult({self.n_training} images, {self.steps} steps{early}, kept {self.best_step}, {agreement})"
 
@@ -84,6 +85,13 @@ class TrainResult:
             "loss": float(self.metrics["loss"].iloc[-1]) if len(self.metrics) else None,
             **{name: _number(measures.get(name)) for name in ("srcc", "plcc", "mae")},
         }
+
+    @property
+    def improved(self) -> bool | None:
+        """Whether the kept parameters order the held-out images better than the untrained model; None if unknown."""
+        srcc = self.evaluations.set_index("step")["srcc"]
+        before, after = (srcc.get(step, math.nan) for step in (0, self.best_step))
+        return None if math.isnan(before) or math.isnan(after) else bool(after > before)
 
     def scorer(self) -> Scorer:
         """Return a scorer with the trained model.

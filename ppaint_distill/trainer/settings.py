@@ -3,20 +3,29 @@
 import dataclasses
 import math
 
+import numpy as np
+
 from ppaint_distill.batches import check_augmentations
 from ppaint_distill.config import DIMENSIONS, Config, TrainConfig
+from ppaint_distill.data import IntArray, TrainingData
 from ppaint_distill.errors import ConfigError
 from ppaint_distill.targets import Targets
+from ppaint_distill.trainer.measure import MIN_ITEMS
 from ppaint_stats.errors import DataError
 
+LARGE_MICRO_BATCH = 8
+"""Images in one forward pass of a large model, unless told."""
 
-def check_settings(settings: TrainConfig) -> None:
+
+def check_settings(settings: TrainConfig, *, named: bool = False) -> None:
     """Refuse settings of training that cannot be.
 
     Parameters
     ----------
     settings
         Of training.
+    named
+        Whether the items that are held out are named, instead of being drawn.
 
     Raises
     ------
@@ -53,9 +62,65 @@ def check_settings(settings: TrainConfig) -> None:
             "train.batch_size and train.micro_batch_size must be 2 or more, since pairs are formed within a micro "
             "batch; train.ranking_weight=0 allows 1"
         )
-    if settings.patience is not None and settings.validation_fraction == 0:
+    if settings.patience is not None and settings.validation_fraction == 0 and not named:
         raise ConfigError("train.patience needs a validation set: train.validation_fraction=0 leaves none")
     check_augmentations(settings.augment)
+
+
+def check_patience(settings: TrainConfig, data: TrainingData, rows: IntArray) -> None:
+    """Refuse to wait for an improvement that cannot be measured: training would end early whatever it learns.
+
+    Parameters
+    ----------
+    settings
+        Of training.
+    data
+        Training data.
+    rows
+        Rows that are held out.
+
+    Raises
+    ------
+    ConfigError
+        If no category and dimension has enough held-out targets for a rank correlation.
+    """
+    if settings.patience is None:
+        return
+    names = np.array([data.categories[row] for row in rows], dtype=object)
+    there = ~np.isnan(data.scores[rows])
+    most = max((int(there[names == name].sum(axis=0).max()) for name in dict.fromkeys(names)), default=0)
+    if most < MIN_ITEMS:
+        raise ConfigError(
+            f"train.patience={settings.patience} needs a validation rank correlation, and at most {most} of the "
+            f"{len(rows)} held-out rows are of one category with a target in one dimension: {MIN_ITEMS} are needed. "
+            f"Raise train.validation_fraction (now {settings.validation_fraction}), or take train.patience=null"
+        )
+
+
+def fit_device(config: Config, *, on_gpu: bool, adapters: bool) -> Config:
+    """Choose what was left open: what fits into the memory of one GPU where adapters of a large model are trained.
+
+    Parameters
+    ----------
+    config
+        All settings.
+    on_gpu
+        Whether training is on a GPU.
+    adapters
+        Whether adapters are trained.
+
+    Returns
+    -------
+    Config
+        The same settings, with ``train.gradient_checkpointing`` and, on a GPU, ``train.micro_batch_size`` decided.
+    """
+    large, train = on_gpu and adapters, config.train
+    checkpointing = large if train.gradient_checkpointing is None else train.gradient_checkpointing
+    micro = train.micro_batch_size
+    if large and micro is None:
+        micro = min(LARGE_MICRO_BATCH, train.batch_size)
+    chosen = dataclasses.replace(train, gradient_checkpointing=checkpointing, micro_batch_size=micro)
+    return dataclasses.replace(config, train=chosen)
 
 
 def fit_prompt(config: Config, targets: Targets) -> Config:
