@@ -76,7 +76,8 @@ def measure_differences(found: PseudoScores, strength: pd.Series) -> dict[str, f
     truth = strength[scores["item"]].to_numpy()
     midpoint, width = found.calibration.loc[0, ["midpoint", "width"]].astype(float)
     low, high = SCALE
-    latent = midpoint + width * np.log((draws - low) / (high - draws))
+    share = np.clip((draws - low) / (high - low), 1e-15, 1 - 1e-15)  # far out, the map rounds to its ends
+    latent = midpoint + width * np.log(share / (1 - share))
     i, j = rng.integers(len(truth), size=(2, 4000))
     i, j = i[i != j], j[i != j]
     gap, mean = truth[i] - truth[j], (scores["latent"].to_numpy()[i] - scores["latent"].to_numpy()[j])

@@ -215,13 +215,36 @@ def draw_verdict(out: Path) -> None:
     save(figure, out, "verdict")
 
 
+def draw_distillation(out: Path) -> None:
+    """Rank correlations along the label-free chain, run by run, and by what the student was trained on."""
+    runs, ways = pd.read_csv(RESULTS / "distill_chain_runs.csv"), pd.read_csv(RESULTS / "distill_chain_ways.csv")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2), layout="constrained", width_ratios=(1.25, 1))
+    steps = {"srcc_base": "base,\npointwise", "srcc_judge": "base,\ncomparisons", "srcc_scorer": "scorer,\none pass"}
+    looks = {"brightness": ("#0072B2", "o"), "coverage": ("#D55E00", "s"), "control": ("#7F7F7F", "^")}
+    for name, group in runs.groupby("setting", sort=False):
+        colour, marker = looks[name]
+        for number, row in enumerate(group[list(steps)].to_numpy()):
+            label = {"label": name} if number == 0 else {}
+            left.plot(range(3), row, color=colour, marker=marker, markersize=4, linewidth=0.9, **label)
+    left.set_xticks(range(3), list(steps.values()))
+    left.set(title="Each line is one run", ylabel="rank correlation with the truth", ylim=(0, 1.03), xlim=(-0.3, 2.3))
+    left.legend(loc="lower right")
+    place = np.arange(len(ways))[::-1]
+    error = np.array([ways["mean"] - ways["lower"], (ways["upper"] - ways["mean"]).clip(upper=1)])
+    right.errorbar(ways["mean"], place, xerr=error, fmt="o", color="#0072B2", markersize=5, capsize=3, linewidth=0.9)
+    right.set_yticks(place, ways["trained on"])
+    right.set(title="One student, trained on", xlabel="rank correlation with the truth", xlim=(0, 1.03))
+    right.set_ylim(-0.6, len(ways) - 0.4)
+    save(figure, out, "distillation")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "figures", help="folder of the figures")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(STYLE):
-        for draw in (draw_ties, draw_error, draw_coverage, draw_priors, draw_labels, draw_verdict):
+        for draw in (draw_ties, draw_error, draw_coverage, draw_priors, draw_labels, draw_verdict, draw_distillation):
             draw(args.out)
 
 

@@ -42,6 +42,7 @@ def test_figures_are_drawn_from_the_results(tmp_path: Path, monkeypatch: pytest.
     importlib.import_module("draw_figures").main()
     assert {path.name for path in tmp_path.iterdir()} == {
         "coverage.svg",
+        "distillation.svg",
         "error.svg",
         "labels.md",
         "labels.svg",
