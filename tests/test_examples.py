@@ -61,6 +61,11 @@ def find_row(text, *words):
     return [cell.strip() for cell in line.strip("│").split("│")]
 
 
+def find_line(text, words):
+    """First line that holds these words."""
+    return next(line for line in text.splitlines() if words in line)
+
+
 def test_published_tables_are_reproduced():
     done = run("reliability_tables.py", "--n-boot", 20)
     assert done.returncode == 0, done.stderr
@@ -98,6 +103,29 @@ def test_without_data_an_example_says_where_they_come_from(script):
     assert done.returncode == 1
     assert "--data" in done.stderr
     assert "github.com" in done.stderr
+
+
+def test_the_label_free_chain_runs(tmp_path):
+    done = run("distill_tiny.py", "--quick", "--out", tmp_path / "tiny")
+    assert done.returncode == 0, done.stderr
+    assert "on 24 pictures that nothing was trained on" in done.stdout
+    assert [find_line(done.stdout, name) for name in ("base, one pass", "base, comparisons", "distilled, one pass")]
+    assert (tmp_path / "tiny" / "chain" / "run" / "model" / "README.md").is_file()
+    assert (tmp_path / "tiny" / "evaluation.html").is_file()
+
+
+def test_the_large_model_is_rehearsed_without_its_weights():
+    done = run("distill_qwen3vl.py", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "8,767,123,696 parameters, and 43,646,976 in 504 adapter matrices of torch.float32" in done.stdout
+    assert "17,708,835,296 bytes of parameters; on meta" in done.stdout
+    assert "values A, B, TIE can be read" in done.stdout
+    source = (EXAMPLES / "distill_qwen3vl.py").read_text(encoding="utf-8")
+    for stage, hours, memory in (("judge the pool", 0.2, 19.3), ("judge against it", 3.2, 19.3), ("train", 0.4, 20.9)):
+        words = find_line(done.stdout, f"{stage} ").split()
+        assert (round(float(words[-2]), 1), float(words[-1])) == (hours, memory)
+        assert f"{hours}     {memory}" in source  # the table at its top
+    assert run("distill_qwen3vl.py").returncode == 2
 
 
 def test_examples_are_short():
