@@ -1,10 +1,9 @@
 """The demonstration: the label-free chain from pictures to a scorer, with a tiny model on generated pictures."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +14,7 @@ import pandas as pd
 from ppaint_distill import __version__
 from ppaint_distill.config import Config, JudgeConfig, PoolConfig, PseudoConfig, TrainConfig, save_config
 from ppaint_stats.columns import DIMENSION, ITEM
+from ppaint_stats.demo import Clock
 from ppaint_stats.errors import ArgumentError
 from ppaint_stats.fusion_io import write_whole
 from ppaint_stats.report import Report
@@ -41,20 +41,6 @@ def use_one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@dataclass
-class Clock:
-    """Seconds that each step took."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def time(self, step: str) -> Iterator[None]:
-        """Time a step."""
-        start = time.perf_counter()
-        yield
-        self.seconds[step] = round(time.perf_counter() - start, 2)
 
 
 def make_demo_config(prompt: Any, *, quick: bool = False, random_seed: int = 1) -> Config:
