@@ -45,7 +45,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from ppaint_stats.simulate import simulate_study as simulate_study
     from ppaint_stats.simulation_design import PPaintDesign as PPaintDesign
     from ppaint_stats.study import Study as Study
-    from ppaint_stats.validation import compare_fusions as compare_fusions
+    from ppaint_stats.validation.compare import compare_fusions as compare_fusions
 
 __version__ = "0.1.0"
 
@@ -64,7 +64,7 @@ _HOME = {
     "balanced_presentation": "design",
     "build_model": "model",
     "check_study": "check",
-    "compare_fusions": "validation",
+    "compare_fusions": "validation.compare",
     "composite_scores": "ranks",
     "counts_to_preferences": "io",
     "diagnose": "convergence",

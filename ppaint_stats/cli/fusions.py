@@ -261,7 +261,7 @@ def compare(
     Example: [bold]ppaint compare davidson.nc elo.nc --study my-study --out agreement.html[/bold]
     """
     from ppaint_stats.cli.reports import check_report_path, write_report
-    from ppaint_stats.validation import compare_fusions
+    from ppaint_stats.validation.compare import compare_fusions
 
     check_report_path(out)
     found = inputs.load_fusions(fusions)

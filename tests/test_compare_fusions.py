@@ -7,7 +7,7 @@ from scipy import stats
 
 import ppaint_stats as ps
 from ppaint_stats.errors import ArgumentError
-from ppaint_stats.shared_inputs import permute_ratings, refit_function, split_raters
+from ppaint_stats.validation.shared_inputs import permute_ratings, refit_function, split_raters
 
 KEYS = ["category", "dimension", "item"]
 DESIGN = ps.PPaintDesign(n_categories=1, n_items=12, n_pairs=40, dimensions=("overall",))

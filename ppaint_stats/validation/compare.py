@@ -12,9 +12,9 @@ from ppaint_stats.fusion import Fusion
 from ppaint_stats.kernels.concordance import measure_agreement
 from ppaint_stats.report import Report
 from ppaint_stats.seeds import split_seed
-from ppaint_stats.shared_inputs import decompose_agreement
 from ppaint_stats.study import Study
 from ppaint_stats.typing import RandomSeed
+from ppaint_stats.validation.shared_inputs import decompose_agreement
 
 KEYS = [CATEGORY, DIMENSION, ITEM]
 CORRELATIONS = ("srcc", "plcc", "tau")
