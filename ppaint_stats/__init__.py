@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from ppaint_stats.design import balanced_presentation as balanced_presentation
     from ppaint_stats.design import locally_dense_pairs as locally_dense_pairs
     from ppaint_stats.design import plan_comparisons as plan_comparisons
+    from ppaint_stats.doctor import examine_installation as examine_installation
     from ppaint_stats.fuse.bayes import fuse_bayes as fuse_bayes
     from ppaint_stats.fuse.davidson import fuse_davidson as fuse_davidson
     from ppaint_stats.fuse.elo import elo_sensitivity as elo_sensitivity
@@ -69,6 +70,7 @@ _HOME = {
     "counts_to_preferences": "io",
     "diagnose": "convergence",
     "elo_sensitivity": "fuse.elo",
+    "examine_installation": "doctor",
     "fit_davidson": "davidson",
     "fit_sigmoid": "calibrate",
     "fuse_bayes": "fuse.bayes",

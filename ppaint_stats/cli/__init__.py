@@ -1,4 +1,4 @@
-"""The command line: ``ppaint demo | check | simulate | design | fuse | reliability | compare | targets``.
+"""The command line: ``ppaint demo | check | simulate | design | fuse | reliability | compare | targets | doctor``.
 
 Commands import what they need when they run, so that ``ppaint --help`` is quick.
 """
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ppaint_stats import __version__
-from ppaint_stats.cli import demo, fusions, planning, reliability, studies
+from ppaint_stats.cli import demo, doctor, fusions, planning, reliability, studies
 from ppaint_stats.cli.frame import Commands, GreedyCommand
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ app.command("fuse", cls=GreedyCommand)(fusions.fuse)
 app.command("reliability", cls=GreedyCommand)(reliability.reliability)
 app.command("compare", cls=GreedyCommand)(fusions.compare)
 app.command("targets")(fusions.targets)
+app.command("doctor")(doctor.doctor)
 
 
 def main() -> None:
