@@ -10,6 +10,7 @@ import pandas as pd
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 from common import to_markdown
+from figure_plan import draw_plan
 from prior_predictive import draw_panels, tabulate_panels
 
 from ppaint_stats import PPaintDesign, simulate_study
@@ -244,7 +245,9 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(STYLE):
-        for draw in (draw_ties, draw_error, draw_coverage, draw_priors, draw_labels, draw_verdict, draw_distillation):
+        for draw in (
+            draw_ties, draw_error, draw_coverage, draw_priors, draw_labels, draw_verdict, draw_distillation, draw_plan,
+        ):  # fmt: skip
             draw(args.out)
 
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from ppaint_stats.io import melt_ratings as melt_ratings
     from ppaint_stats.io import read_study as read_study
     from ppaint_stats.model import build_model as build_model
+    from ppaint_stats.planning.plan import StudyPlan as StudyPlan
+    from ppaint_stats.planning.plan import plan_study as plan_study
+    from ppaint_stats.planning.plot import plot_plan as plot_plan
     from ppaint_stats.plots import plot_agreement as plot_agreement
     from ppaint_stats.plots import plot_calibration as plot_calibration
     from ppaint_stats.plots import plot_scores as plot_scores
@@ -47,6 +50,9 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from ppaint_stats.simulation_design import PPaintDesign as PPaintDesign
     from ppaint_stats.study import Study as Study
     from ppaint_stats.validation.compare import compare_fusions as compare_fusions
+    from ppaint_stats.validation.cross_validate import cross_validate as cross_validate
+    from ppaint_stats.validation.protocols import compare_protocols as compare_protocols
+    from ppaint_stats.validation.sensitivity import fusion_sensitivity as fusion_sensitivity
 
 __version__ = "0.1.0"
 
@@ -61,13 +67,16 @@ _HOME = {
     "Report": "report",
     "Simulation": "simulate",
     "Study": "study",
+    "StudyPlan": "planning.plan",
     "assess_reliability": "reliability.assess",
     "balanced_presentation": "design",
     "build_model": "model",
     "check_study": "check",
     "compare_fusions": "validation.compare",
+    "compare_protocols": "validation.protocols",
     "composite_scores": "ranks",
     "counts_to_preferences": "io",
+    "cross_validate": "validation.cross_validate",
     "diagnose": "convergence",
     "elo_sensitivity": "fuse.elo",
     "examine_installation": "doctor",
@@ -77,14 +86,17 @@ _HOME = {
     "fuse_davidson": "fuse.davidson",
     "fuse_elo": "fuse.elo",
     "fuse_thurstone": "fuse.thurstone",
+    "fusion_sensitivity": "validation.sensitivity",
     "load_fusion": "fusion_io",
     "locally_dense_pairs": "design",
     "log_likelihood": "predictive",
     "melt_ratings": "io",
     "noise_ceiling": "ranks",
     "plan_comparisons": "design",
+    "plan_study": "planning.plan",
     "plot_agreement": "plots",
     "plot_calibration": "plots",
+    "plot_plan": "planning.plot",
     "plot_scores": "plots",
     "posterior_predictive": "predictive",
     "rank_probabilities": "ranks",

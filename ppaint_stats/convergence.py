@@ -115,6 +115,12 @@ def explain_failures(checks: pd.DataFrame) -> list[str]:
         "tree_depth": "{value:.0f} transitions reached the largest tree depth",
         "bfmi": "E-BFMI is {value:.2f} ({where}), not above {threshold:g}",
         "mcse": "the Monte Carlo error of a score is {value:.2f} of its sd ({where}), not below {threshold:g}",
+        "inner": "the last step moved the centre by {value:.2f} posterior sds, not {threshold:.2f}",
+        "outer": "the last step moved the hyperparameters by {value:.2f} posterior sds, not {threshold:.2f}",
+        "definite": "the curvature is not positive definite",
+        "widening": "the variance of {where} is {value:.1f} times its prior's, more than {threshold:g} times",
+        "curvature": "the posterior's curvature differs by {value:.0%} from the approximation's ({where}), more than "
+        "{threshold:.0%}",
     }
     failed = checks[~checks["passed"]]
     return [
@@ -124,7 +130,7 @@ def explain_failures(checks: pd.DataFrame) -> list[str]:
 
 
 def diagnose(fusion: "Fusion") -> "Report":
-    """Judge whether the sampler of a Bayesian fusion has converged.
+    """Judge whether the sampler of a Bayesian fusion has converged, or its Laplace approximation was found.
 
     Parameters
     ----------
@@ -156,6 +162,8 @@ def diagnose(fusion: "Fusion") -> "Report":
         raise ArgumentError(f"diagnose judges a sampler, and this fusion ({fusion.method}) was not sampled")
     reasons = explain_failures(checks)
     s = fusion.settings
+    if s.get("approximate"):
+        return _describe_approximation(fusion, reasons)
     size = f"{s['chains']} chains of {s['draws']} draws after {s['tune']} tuning steps ({s['sampler']})"
     if reasons:
         advice = list(dict.fromkeys(checks.loc[~checks["passed"], "advice"]))
@@ -171,5 +179,29 @@ def diagnose(fusion: "Fusion") -> "Report":
         tables={"checks": checks},
         text=text,
         settings={name: s[name] for name in ("sampler", "chains", "draws", "tune", "target_accept", "random_seed")},
+        passed=not reasons,
+    )
+
+
+def _describe_approximation(fusion: "Fusion", reasons: list[str]) -> "Report":
+    """What the checks of a Laplace approximation say."""
+    from ppaint_stats.report import Report
+
+    checks, s = fusion.convergence, fusion.settings
+    text = f"Approximate (Laplace): {s['draws']} draws of a normal approximation, found in {s['rounds']} rounds"
+    if reasons:
+        advice = list(dict.fromkeys(checks.loc[~checks["passed"], "advice"]))
+        text += f": {'; '.join(reasons)}.\n\nWhat to try: {'; '.join(advice)}."
+    else:
+        error = float(checks.loc[checks["check"] == "curvature", "value"].iloc[0])
+        text += (
+            f"; the posterior's mean curvature is within {error:.0%} of the approximation's in every block. This does "
+            "not show how skewed spreads are: only method='nuts' does."
+        )
+    return Report(
+        title="Laplace approximation",
+        tables={"checks": checks},
+        text=text,
+        settings={name: s[name] for name in ("approximation", "draws", "rounds", "random_seed")},
         passed=not reasons,
     )

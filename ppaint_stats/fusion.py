@@ -26,7 +26,7 @@ class Fusion:
     Parameters
     ----------
     method
-        "davidson", "elo", "thurstone" or "bayes".
+        "davidson", "elo", "thurstone", "bayes" or "laplace" (a Bayesian fit by approximation).
     scores
         One row per category, dimension and item: ``category, dimension, item, score, sd, lower, upper, rank, latent``
         and ``calibrated, rank_lower, rank_upper, n_ratings, n_comparisons``. Rank 1 is the best; ``score``, ``sd``,
@@ -124,7 +124,10 @@ class Fusion:
                     "reliability": max(0.0, 1 - noise / between) if between > 0 and np.isfinite(noise) else np.nan,
                 }
             )
-        return pd.DataFrame(rows)
+        table = pd.DataFrame(rows)
+        if self.settings.get("approximate"):
+            table.attrs["approximate"] = str(self.settings["approximation"])
+        return table
 
     def probability_better(
         self, a: str, b: str, *, dimension: str | None = None, category: str | None = None
@@ -231,7 +234,8 @@ class Fusion:
         if s.get("failed_checks"):
             state += f": {'; '.join(s['failed_checks'])}"
         scale = f"on {self.scale}" if self.calibrated else "on the latent scale"
-        return f"Fusion({self.method}: {what} {scale}, target {s['target']}, {interval}{state})"
+        method = f"{self.method}, approximate" if s.get("approximate") else self.method
+        return f"Fusion({method}: {what} {scale}, target {s['target']}, {interval}{state})"
 
     def __rich__(self) -> "Table":
         """Table of the summary."""

@@ -193,6 +193,8 @@ def write_targets(fusion: Fusion, path: str | Path) -> Path:
         "scale_high": repr(float(fusion.scale.high)),
         "provenance": json.dumps(provenance),
     }
+    if fusion.settings.get("approximate"):
+        metadata["approximate"] = str(fusion.settings["approximation"])
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
     return write_whole(path, lambda temporary: pq.write_table(table, temporary))
 

@@ -46,6 +46,7 @@ def test_figures_are_drawn_from_the_results(tmp_path: Path, monkeypatch: pytest.
         "error.svg",
         "labels.md",
         "labels.svg",
+        "plan.svg",
         "priors.md",
         "priors.svg",
         "ties.svg",

@@ -16,7 +16,7 @@ from ppaint_stats.cli.inputs import parse_columns, parse_scale
 from ppaint_stats.cli.studies import parse_settings
 from ppaint_stats.errors import ArgumentError
 
-COMMANDS = ("demo", "check", "simulate", "design", "fuse", "compare", "targets")
+COMMANDS = ("demo", "check", "simulate", "design", "plan", "fuse", "compare", "validate", "targets", "doctor")
 
 
 def run(*words, status=0, stdin=None):
@@ -243,6 +243,28 @@ def test_compare_and_targets_read_fusions(simulated, fused, tmp_path):
     facts = json.loads(run("targets", fused, "--out", tmp_path / "t.parquet", "--json").stdout)
     assert facts == {"out": str(tmp_path / "t.parquet"), "rows": 20, "method": "davidson", "simulated": True}
     assert list(pd.read_parquet(tmp_path / "t.parquet")) == ["category", "dimension", "item", "score", "sd"]
+
+
+def test_one_fusion_is_examined_under_other_choices(simulated, fused, tmp_path):
+    out = tmp_path / "sensitivity.json"
+    done = run("compare", fused, "--study", simulated, "--sensitivity", "--out", out, "--quiet")
+    assert not done.stdout
+    choices = json.loads(out.read_text(encoding="utf-8"))["tables"]["choices"]
+    assert {"srcc", "mean_difference", "max_difference"} <= set(choices[0])
+    assert "--study" in run("compare", fused, "--sensitivity", status=2).stderr
+    words = ("--study", simulated, "--sensitivity")
+    assert "one fusion at a time" in run("compare", fused, fused, *words, status=2).stderr
+    assert "protocol_discrepancy" in run("compare", fused, "--protocols", status=2).stderr
+
+
+def test_a_study_is_planned_for_its_hours(tmp_path):
+    out = tmp_path / "plan.json"
+    grid = ("--raters", "3,5", "--ratings", "1", "--pairs", "0,60", "--worlds", 2)
+    run("plan", "--items", 15, *grid, "--hours", 3, "--out", out, "--quiet")
+    tables = json.loads(out.read_text(encoding="utf-8"))["tables"]
+    assert {"designs", "frontier", "recommended"} <= set(tables)
+    assert min(row["minutes"] for row in tables["designs"]) > 0
+    assert run("plan", status=2).stderr
 
 
 def test_design_plans_pairs_and_presentations(tmp_path):

@@ -3,11 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from bayes_helpers import fuse as fuse_briefly
 from scipy import stats
 
 import ppaint_stats as ps
 from ppaint_stats.errors import ArgumentError
-from ppaint_stats.validation.shared_inputs import permute_ratings, refit_function, split_raters
+from ppaint_stats.kernels.shared import weighted_spearman
+from ppaint_stats.validation.refits import refit_like
+from ppaint_stats.validation.shared_inputs import permute_ratings, shuffle_answers, split_raters
+from ppaint_stats.validation.shared_parts import judge
 
 KEYS = ["category", "dimension", "item"]
 DESIGN = ps.PPaintDesign(n_categories=1, n_items=12, n_pairs=40, dimensions=("overall",))
@@ -180,5 +184,99 @@ def test_refits_repeat_what_the_fusion_did(study):
         (ps.fuse_elo, {"k": 16.0, "n_orders": 10, "random_seed": 4}),
     ):
         fusion = fuse(study, interval="none", **options)
-        again = refit_function(fusion)(study)
+        again = refit_like(fusion, study).scores.set_index(KEYS)["score"]
         np.testing.assert_allclose(again, fusion.scores.set_index(KEYS)["score"])
+
+
+def test_shuffled_answers_keep_the_design_and_each_raters_habits():
+    both = ps.simulate_study(ps.PPaintDesign(n_categories=2, n_items=8, n_pairs=20), random_seed=1).study
+    empty = shuffle_answers(both, random_seed=1)
+    for name, answer in (("ratings", "rating"), ("preferences", "outcome")):
+        before, after = getattr(both, name), getattr(empty, name)
+        pd.testing.assert_frame_equal(before.drop(columns=answer), after.drop(columns=answer))
+        assert not before[answer].equals(after[answer])
+        keys = ["category", "dimension", "rater", answer]
+        pd.testing.assert_series_equal(before.groupby(keys).size(), after.groupby(keys).size())
+
+
+def test_verdicts(report):
+    row = report.tables["verdicts"].iloc[0]
+    cell = report.tables["shared_inputs"].iloc[0]
+    assert row["cross_half"] == pytest.approx(cell["cross_half"])
+    assert row["excess"] == pytest.approx(row["cross_half"] - row["cross_emptied"])
+    assert row["ratings_part"] == pytest.approx(row["cross_half"] - row["cross_permuted"])
+    for name in ("same_half", "cross_half", "shared_part", "ratio", "excess"):
+        assert row[f"{name}_lower"] <= row[f"{name}_upper"]
+    assert row["verdict"] == "real"
+    assert row["p_value"] < 0.05
+    assert "Real:" in report.text
+
+
+def test_an_artificial_agreement_is_flagged():
+    design = ps.PPaintDesign(n_categories=1, n_items=40, n_raters=6, n_pairs=80, dimensions=("overall",))
+    true = ps.simulate_study(design, random_seed=1).study
+    noise = shuffle_answers(true, random_seed=1)
+    for study, verdict in ((true, "real"), (noise, "artificial")):
+        fusions = [f(study, interval="none", protocols="ratings") for f in (ps.fuse_elo, ps.fuse_thurstone)]
+        found = ps.compare_fusions(*fusions, study=study, n_boot=100, n_permutations=1).tables["verdicts"].iloc[0]
+        assert found["observed"] > 0.95
+        assert found["verdict"] == verdict
+
+
+def test_judgments_on_parts():
+    part = {"observed": 0.9, "observed_lower": 0.8, "cross_half": 0.1, "cross_half_upper": 0.3}
+    assert judge(part, 0.4) == "artificial"
+    assert judge(part, 0.01) == "mostly common input"
+    assert judge(part | {"cross_half_upper": 0.6}, 0.4) == "undecided"
+    assert judge(part | {"cross_half_upper": 0.6}, 0.01) == "real"
+    assert judge(part | {"observed_lower": -0.1}, 0.4) == "no agreement"
+    assert judge(part, np.nan) == "not computed"
+
+
+def test_weighted_rank_correlations():
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=12), rng.integers(4, size=12).astype(float)
+    weight = rng.multinomial(12, np.full(12, 1 / 12), size=5).astype(float)
+    found = weighted_spearman(x, y, weight)
+    for row, value in zip(weight.astype(int), found, strict=True):
+        assert value == pytest.approx(stats.spearmanr(np.repeat(x, row), np.repeat(y, row)).statistic)
+    x[0] = np.nan
+    assert weighted_spearman(x, y, np.ones((1, 12)))[0] == pytest.approx(stats.spearmanr(x[1:], y[1:]).statistic)
+    assert np.isnan(weighted_spearman(x, np.zeros(12), np.ones((1, 12)))[0])
+
+
+def test_a_joint_model_is_fitted_again_and_goes_on_from_a_folder(tmp_path, monkeypatch):
+    study = ps.simulate_study(DESIGN, random_seed=1).study
+    fused = fuse_briefly(study, draws=20, tune=30, chains=1)
+    other = ps.fuse_davidson(study, interval="none")
+    options = {"n_boot": 20, "n_splits": 1, "n_permutations": 1, "folder": tmp_path}
+    options["refit_options"] = {"bayes": {"draws": 20, "tune": 30, "chains": 1}}
+    first = ps.compare_fusions(fused, other, study=study, **options)
+    assert np.isfinite(first.tables["verdicts"]["cross_half"][0])
+    assert "did not meet their test of convergence" in first.text
+    kept = sorted(tmp_path.glob("*.csv"))
+    assert len(kept) == 2 * 8
+    kept[0].unlink()
+    monkeypatch.setattr("ppaint_stats.validation.agreement_refits.refit_like", count := Counter())
+    again = ps.compare_fusions(fused, other, study=study, **options)
+    assert count.calls == 1
+    for name, table in first.tables.items():
+        pd.testing.assert_frame_equal(table, again.tables[name])
+    with pytest.raises(ArgumentError, match="refit_options names"):
+        ps.compare_fusions(fused, other, study=study, refit_options={"bays": {}})
+
+
+class Counter:
+    """refit_like that counts how often it is needed."""
+
+    calls = 0
+
+    def __call__(self, *args, **options):
+        self.calls += 1
+        return refit_like(*args, **options)
+
+
+def test_refits_side_by_side_give_the_same(study, davidson, thurstone):
+    options = {"n_boot": 0, "n_splits": 1, "n_permutations": 1}
+    one, two = (ps.compare_fusions(davidson, thurstone, study=study, n_jobs=n, **options) for n in (1, 2))
+    pd.testing.assert_frame_equal(one.tables["shared_inputs"], two.tables["shared_inputs"])

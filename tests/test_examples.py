@@ -97,7 +97,16 @@ def test_protocols_are_compared_on_the_same_voices(data_dir):
     assert "105 comparisons" in done.stdout
 
 
-@pytest.mark.parametrize("script", ["fuse_bayes.py", "fuse_voices.py", "fuse_rankme.py", "reliability_voices.py"])
+def test_a_study_is_planned_from_a_pilot():
+    done = run("plan_study.py", "--draws", 150, "--worlds", 2)
+    assert done.returncode == 0, done.stderr
+    assert "50 new items" in done.stdout
+    assert "pilot as it stands" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "script", ["fuse_bayes.py", "fuse_voices.py", "fuse_rankme.py", "reliability_voices.py", "validate_voices.py"]
+)
 def test_without_data_an_example_says_where_they_come_from(script):
     done = run(script, env={name: value for name, value in ENVIRONMENT.items() if name != "PPAINT_DATA"})
     assert done.returncode == 1

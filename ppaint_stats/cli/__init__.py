@@ -1,4 +1,4 @@
-"""The command line: ``ppaint demo | check | simulate | design | fuse | reliability | compare | targets | doctor``.
+"""The command line: ``ppaint demo | check | simulate | design | plan | fuse | reliability | compare | validate | ...``.
 
 Commands import what they need when they run, so that ``ppaint --help`` is quick.
 """
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ppaint_stats import __version__
-from ppaint_stats.cli import demo, doctor, fusions, planning, reliability, studies
+from ppaint_stats.cli import demo, design, doctor, fusions, plan, reliability, studies, validate
 from ppaint_stats.cli.frame import Commands, GreedyCommand
 
 app = typer.Typer(
@@ -43,10 +43,12 @@ def _start(
 app.command("demo")(demo.demo)
 app.command("check", cls=GreedyCommand)(studies.check)
 app.command("simulate", cls=GreedyCommand)(studies.simulate)
-app.command("design")(planning.design)
+app.command("design")(design.design)
+app.command("plan", cls=GreedyCommand)(plan.plan)
 app.command("fuse", cls=GreedyCommand)(fusions.fuse)
 app.command("reliability", cls=GreedyCommand)(reliability.reliability)
 app.command("compare", cls=GreedyCommand)(fusions.compare)
+app.command("validate", cls=GreedyCommand)(validate.validate)
 app.command("targets")(fusions.targets)
 app.command("doctor")(doctor.doctor)
 

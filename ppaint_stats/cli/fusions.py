@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from ppaint_stats.fusion import Fusion
     from ppaint_stats.report import Report
+    from ppaint_stats.study import Study
 
 STDOUT = Path("-")
 OUTPUTS = (".nc", ".csv")
@@ -30,6 +32,7 @@ class Method(StrEnum):
     ELO = "elo"
     THURSTONE = "thurstone"
     BAYES = "bayes"
+    LAPLACE = "laplace"
 
 
 class Interval(StrEnum):
@@ -102,7 +105,7 @@ def fuse(
 
     A .nc file holds everything and is what compare and targets read; a .csv file holds the scores.
 
-    Method bayes is the joint model: it samples, for one to three minutes on a full study.
+    Method bayes is the joint model: it samples, for one to three minutes on a full study; laplace approximates it.
 
     Exit status 1: a fit did not converge; what it gave is written all the same.
 
@@ -122,6 +125,7 @@ def fuse(
         Method.ELO: ps.fuse_elo,
         Method.THURSTONE: ps.fuse_thurstone,
         Method.BAYES: ps.fuse_bayes,
+        Method.LAPLACE: partial(ps.fuse_bayes, method="laplace"),
     }
     own = _pick_options(
         method, interval, {"draws": draws, "tune": tune, "chains": chains, "protocol_discrepancy": discrepancy or None}
@@ -165,10 +169,13 @@ def fuse(
 def _pick_options(method: Method, interval: Interval, sampling: dict[str, int | None]) -> dict[str, object]:
     """Options that the method knows; one that it does not know is refused, not passed over."""
     given: dict[str, object] = {name: value for name, value in sampling.items() if value is not None}
-    if method == Method.BAYES:
+    if method == Method.LAPLACE and set(given) - {"draws"}:
+        names = ", ".join("--" + name.removeprefix("protocol_") for name in given if name != "draws")
+        raise ArgumentError(f"{names} goes with --method bayes alone, not with laplace")
+    if method in {Method.BAYES, Method.LAPLACE}:
         if interval != Interval.AUTO:
             raise ArgumentError(
-                f"--interval {interval.value} does not go with --method bayes: its intervals are posterior"
+                f"--interval {interval.value} does not go with --method {method.value}: its intervals are posterior"
             )
         return given
     if given:
@@ -235,7 +242,10 @@ def pick_ends(fusion: "Fusion", *, n: int) -> "pd.DataFrame":
 
 
 def compare(
-    fusions: Annotated[list[Path], typer.Argument(metavar="FUSION.nc FUSION.nc ...", help="Two or more fusions.")],
+    fusions: Annotated[
+        list[Path],
+        typer.Argument(metavar="FUSION.nc FUSION.nc ...", help="Two or more, or one with --sensitivity."),
+    ],
     study: Annotated[
         Path | None,
         typer.Option("--study", help="Study folder: tells agreement from common input.", rich_help_panel=inputs.INPUT),
@@ -247,6 +257,17 @@ def compare(
     tie_margin: inputs.TieMargin = None,
     missing: inputs.MissingRows = inputs.Missing.ERROR,
     encoding: inputs.Encoding = "utf-8",
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="How far each fusion moves under other choices; needs the study.")
+    ] = False,
+    protocols: Annotated[
+        bool,
+        typer.Option("--protocols", help="Ratings against preferences, of a fusion made with --discrepancy."),
+    ] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Keep refits there; an interrupted run goes on from them.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", help="Refits side by side.")] = 1,
     n_boot: Annotated[int, typer.Option("--n-boot", help="Bootstrap samples.")] = 500,
     interval_prob: Annotated[float, typer.Option("--interval-prob", help="Probability of the intervals.")] = 0.9,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write every number: .md, .html or .json.")] = None,
@@ -256,9 +277,12 @@ def compare(
 ) -> None:
     """Compare fusions of the same items, and with the study also against what common input gives by itself.
 
-    With the study, both are fitted again to halves of the raters and to permuted ratings (this takes a while).
+    With the study, both are fitted again to halves of the raters and to permuted ratings (this takes a while), and each
+    pair gets a verdict: whether its agreement is about the items or about common input.
 
     Example: [bold]ppaint compare davidson.nc elo.nc --study my-study --out agreement.html[/bold]
+
+    Example: [bold]ppaint compare elo.nc --study my-study --sensitivity[/bold]
     """
     from ppaint_stats.cli.reports import check_report_path, write_report
     from ppaint_stats.validation.compare import compare_fusions
@@ -273,9 +297,15 @@ def compare(
             missing=missing, encoding=encoding,
         )  # fmt: skip
         simulated = simulated or known
-    report = compare_fusions(
-        *found, study=opened, n_boot=n_boot, interval_prob=interval_prob, random_seed=seed, progressbar=not quiet
-    )
+    if sensitivity or protocols:
+        if len(found) > 1 or (sensitivity and protocols):
+            raise ArgumentError("--sensitivity and --protocols speak of one fusion at a time, and not both at once")
+        report = _examine(found[0], opened, sensitivity=sensitivity, interval_prob=interval_prob, progress=not quiet)
+    else:
+        report = compare_fusions(
+            *found, study=opened, n_boot=n_boot, interval_prob=interval_prob, folder=folder, n_jobs=jobs,
+            random_seed=seed, progressbar=not quiet,
+        )  # fmt: skip
     if simulated:
         report = replace(report, title=f"{report.title} ({inputs.SIMULATED})")
     write_report(report, out)
@@ -284,10 +314,32 @@ def compare(
     Screen(quiet, as_json).show(shorten_agreement(report))
 
 
+def _examine(
+    fusion: "Fusion", study: "Study | None", *, sensitivity: bool, interval_prob: float, progress: bool
+) -> "Report":
+    """Examine one fusion: under other choices, or by protocol."""
+    if not sensitivity:
+        from ppaint_stats.validation.protocols import compare_protocols
+
+        return compare_protocols(fusion, interval_prob=interval_prob)
+    if study is None:
+        raise ArgumentError("--sensitivity fits the study again: give it with --study")
+    from ppaint_stats.validation.sensitivity import fusion_sensitivity
+
+    return fusion_sensitivity(fusion, study, progressbar=progress)
+
+
 def shorten_agreement(report: "Report") -> "Report":
     """Leave the columns that fit a screen: files and JSON hold them all."""
     tables = dict(report.tables)
+    if "agreement" not in tables:
+        return replace(report, settings={})
     wide = tables["agreement"]
+    if "shared_inputs" in tables:
+        narrow = ["fusion_a", "fusion_b", "observed", "cross_half", "cross_half_lower", "cross_half_upper", "p_value"]
+        tables["verdicts"] = tables["verdicts"][[*narrow, "verdict"]]
+        narrow = ["category", "dimension", "same_half", "cross_half", "ratio", "shared_part", "ratings_part", "p_value"]
+        tables["shared_inputs"] = tables["shared_inputs"][["fusion_a", "fusion_b", *narrow, "verdict"]]
     kept = ("fusion_a", "fusion_b", "category", "dimension", "n_items", "srcc", "srcc_lower", "srcc_upper",
             "mean_difference", "difference_over_sd", "ccc")  # fmt: skip
     tables["agreement"] = wide[[column for column in kept if column in wide]]

@@ -33,9 +33,11 @@ from ppaint_stats.study import Study
 from ppaint_stats.typing import FloatArray, Protocols, RandomSeed, Target
 
 if TYPE_CHECKING:
+    from ppaint_stats.joint.draws import Draws
     from ppaint_stats.joint.sampling import Sample
 
 type Sampler = Literal["nutpie", "pymc"]
+type BayesMethod = Literal["nuts", "laplace"]
 
 
 def fuse_bayes(
@@ -54,6 +56,7 @@ def fuse_bayes(
     priors: Priors | None = None,
     sampler: Sampler = "nutpie",
     target_accept: float | None = None,
+    method: BayesMethod = "nuts",
 ) -> Fusion:
     r"""Fuse ratings and preferences by one joint Bayesian model.
 
@@ -144,6 +147,13 @@ def fuse_bayes(
         check_probability("target_accept", target_accept)
     if cores is not None:
         check_count("cores", cores, 1)
+    if method not in get_args(BayesMethod.__value__):
+        raise ArgumentError(f"method={method!r} is not one of {list(get_args(BayesMethod.__value__))}")
+    if method == "laplace" and protocol_discrepancy:
+        raise ArgumentError(
+            "method='laplace' does not go with protocol_discrepancy=True: the posterior of a correlation is too "
+            "far from normal; use method='nuts'"
+        )
     if sampler not in get_args(Sampler.__value__):
         raise ArgumentError(f"sampler={sampler!r} is not one of {list(get_args(Sampler.__value__))}")
     priors = Priors() if priors is None else priors
@@ -158,13 +168,26 @@ def fuse_bayes(
     if target_accept is None:
         rich = bool(encoding.units) and all(unit.rich for unit in encoding.units)
         target_accept = 0.98 if protocol_discrepancy else 0.8 if rich else 0.95
-    cores = min(os.cpu_count() or 1, chains) if cores is None else cores
+    most = os.cpu_count() or 1
+    cores = (most if method == "laplace" else min(most, chains)) if cores is None else cores
     sampler_seed, draw_seed, rank_seed = split_seed(random_seed, 3)
-    sample = run_sampler(
-        used, encoding, layout, priors, sampler=sampler, draws=draws, tune=tune, chains=chains, cores=cores,
-        seed=int(sampler_seed.generate_state(1)[0]), target_accept=target_accept, progressbar=progressbar,
-        discrepancy=protocol_discrepancy,
-    )  # fmt: skip
+    chosen = int(sampler_seed.generate_state(1)[0])
+    checks: pd.DataFrame | None = None
+    engine: dict[str, object]
+    if method == "laplace":
+        sample, checks, engine = run_laplace(
+            encoding, layout, priors, draws=draws, cores=cores, seed=chosen, progressbar=progressbar
+        )
+    else:
+        sample = run_sampler(
+            used, encoding, layout, priors, sampler=sampler, draws=draws, tune=tune, chains=chains, cores=cores,
+            seed=chosen, target_accept=target_accept, progressbar=progressbar, discrepancy=protocol_discrepancy,
+        )  # fmt: skip
+        engine = {
+            "sampler": sampler, "draws": draws, "tune": tune, "chains": chains, "target_accept": target_accept,
+            "sampling_seconds": round(sample.seconds, 3), "leapfrog_steps": float(sample.stats["n_steps"].mean()),
+            "sampler_version": version(sampler),
+        }  # fmt: skip
     found = build_posterior(sample, encoding, layout, target=target, seed=draw_seed, cores=cores)
     rows = _score_rows(cells, encoding)
     columns, latent_columns, labels = _gather(cells, found.scores, found.consensus, rows)
@@ -176,21 +199,18 @@ def fuse_bayes(
         cells, np.split(columns.mean(axis=0), sizes), np.split(latent_columns.mean(axis=0), sizes), spread,
         prob=interval_prob, bounded=target != "relative", seed=rank_seed,
     )  # fmt: skip
-    shape = sample.flat.shape[:2]
-    quantities, names = list_quantities(found.draws, encoding)
-    quantities = {name: values.reshape(*shape, -1) for name, values in quantities.items()}
-    quantities |= {"score": columns.reshape(*shape, -1), "latent": latent_columns.reshape(*shape, -1)}
-    names |= {"score": [f"score of {x}" for x in labels], "latent": [f"latent of {x}" for x in labels]}
-    checks = check_convergence(quantities, names, sample.stats)
+    if checks is None:
+        checks = _check_chains(sample, found.draws, encoding, columns, latent_columns, labels)
     reasons = explain_failures(checks)
     if reasons:
         warnings.warn(
-            f"the sampler did not converge: {'; '.join(reasons)}. diagnose(fusion) says what to try",
+            f"the {'approximation' if method == 'laplace' else 'sampler'} did not converge: {'; '.join(reasons)}. "
+            "diagnose(fusion) says what to try",
             ConvergenceWarning,
             stacklevel=2,
         )
     return Fusion(
-        method="bayes",
+        method="laplace" if method == "laplace" else "bayes",
         scores=scores,
         spread=spread,
         scale=study.scale,
@@ -202,19 +222,13 @@ def fuse_bayes(
             "calibrated": all(on_scale),
             "uncalibrated_reason": None if all(on_scale) else "no ratings were used: the scores are latent",
             "protocol_discrepancy": protocol_discrepancy,
-            "sampler": sampler,
-            "draws": draws,
-            "tune": tune,
-            "chains": chains,
-            "target_accept": target_accept,
-            "sampling_seconds": round(sample.seconds, 3),
-            "leapfrog_steps": float(sample.stats["n_steps"].mean()),
+            "approximate": method == "laplace",
+            **engine,
             "failed_checks": reasons,
             "categories_comparable": len(set(encoding.rating_panel.tolist())) <= 1,
             "priors": asdict(priors),
             "random_seed": describe_seed(random_seed),
             "ppaint_version": __version__,
-            "sampler_version": version(sampler),
         },
         parameters=tabulate_parameters(found.draws, encoding, [(cell.category, cell.dimension) for cell in cells]),
         calibration=pd.DataFrame(),
@@ -272,6 +286,37 @@ def run_sampler(
     from ppaint_stats.model import build_model
 
     return sampling.sample_model(build_model(study, priors, protocol_discrepancy=discrepancy), layout, **options)
+
+
+def run_laplace(
+    encoding: Encoding, layout: Layout, priors: Priors, **options: Any
+) -> tuple["Sample", pd.DataFrame, dict[str, object]]:
+    """Draw from the Laplace approximation; its checks, and what settings say of it."""
+    from ppaint_stats.joint.density import prepare_data
+    from ppaint_stats.joint.laplace import sample_laplace
+
+    sample, checks, rounds = sample_laplace(encoding, prepare_data(encoding, layout, priors), layout, **options)
+    engine = {"approximation": "nested Laplace", "sampler": "laplace", "draws": options["draws"], "tune": 0,
+              "chains": 1, "target_accept": None, "rounds": rounds,
+              "sampling_seconds": round(sample.seconds, 3)}  # fmt: skip
+    return sample, checks, engine
+
+
+def _check_chains(
+    sample: "Sample",
+    draws: "Draws",
+    encoding: Encoding,
+    scores: FloatArray,
+    latents: FloatArray,
+    labels: list[str],
+) -> pd.DataFrame:
+    """Check the sampler's chains, quantity by quantity."""
+    shape = sample.flat.shape[:2]
+    quantities, names = list_quantities(draws, encoding)
+    quantities = {name: values.reshape(*shape, -1) for name, values in quantities.items()}
+    quantities |= {"score": scores.reshape(*shape, -1), "latent": latents.reshape(*shape, -1)}
+    names |= {"score": [f"score of {x}" for x in labels], "latent": [f"latent of {x}" for x in labels]}
+    return check_convergence(quantities, names, sample.stats)
 
 
 def _score_rows(cells: list[Cell], encoding: Encoding) -> list[tuple[np.ndarray, int]]:

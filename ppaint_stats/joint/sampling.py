@@ -11,6 +11,7 @@ import numpy as np
 
 from ppaint_stats.joint.coordinates import find_coordinates
 from ppaint_stats.joint.parameters import Layout
+from ppaint_stats.joint.variables import flatten_variables
 from ppaint_stats.kernels.joint.data import JointData
 from ppaint_stats.typing import FloatArray
 
@@ -123,16 +124,7 @@ def sample_model(
         compute_convergence_checks=False,
     )
     posterior, stats = trace["posterior"], trace["sample_stats"]
-    values = {name: posterior[name].to_numpy() for name in layout.parameters}
-    for name in {"item_cov", "taste_cov"} & set(values):
-        n = round((np.sqrt(8 * values[name].shape[-1] + 1) - 1) / 2)
-        diagonal = np.cumsum(np.arange(1, n + 1)) - 1
-        values[name] = values[name].copy()
-        values[name][..., diagonal] = np.log(values[name][..., diagonal])
-    if "protocol_correlation" in values:
-        values["protocol_correlation"] = 2 * np.arctanh(values["protocol_correlation"])
-    shape = stats["diverging"].shape
-    flat = np.concatenate([values[name].reshape((*shape, -1)) for name in layout.names], axis=-1)
+    flat = flatten_variables({name: posterior[name].to_numpy() for name in layout.names}, layout)
     found = _read_stats(stats, deep="reached_max_treedepth", step="step_size")
     return Sample(flat, found, time.perf_counter() - begun)
 

@@ -1,6 +1,8 @@
 """Convergence between constructions: whether fusions agree, and by more than their common input."""
 
+from collections.abc import Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,8 +15,20 @@ from ppaint_stats.kernels.concordance import measure_agreement
 from ppaint_stats.report import Report
 from ppaint_stats.seeds import split_seed
 from ppaint_stats.study import Study
-from ppaint_stats.typing import RandomSeed
-from ppaint_stats.validation.shared_inputs import decompose_agreement
+from ppaint_stats.typing import FloatArray, RandomSeed
+from ppaint_stats.validation.agreement_refits import Refit, run_refits
+from ppaint_stats.validation.agreement_words import describe_agreement
+from ppaint_stats.validation.refits import METHODS
+from ppaint_stats.validation.shared_inputs import list_variants
+from ppaint_stats.validation.shared_parts import (
+    INTERVALS,
+    PARTS,
+    PairScores,
+    average_cells,
+    exchange_items,
+    judge,
+    measure_parts,
+)
 
 KEYS = [CATEGORY, DIMENSION, ITEM]
 CORRELATIONS = ("srcc", "plcc", "tau")
@@ -28,6 +42,9 @@ def compare_fusions(
     n_boot: int = 500,
     n_splits: int = 3,
     n_permutations: int = 2,
+    refit_options: Mapping[str, Mapping[str, object]] | None = None,
+    folder: str | Path | None = None,
+    n_jobs: int = 1,
     random_seed: RandomSeed = 0,
     progressbar: bool = False,
 ) -> Report:
@@ -40,15 +57,23 @@ def compare_fusions(
     study
         The study that they were made from: refits then tell agreement from common input.
     interval_prob
-        Probability of the bootstrap intervals (items resampled).
+        Probability of the bootstrap intervals (items resampled, and with the study also splits).
     n_boot
         Bootstrap samples; 0 gives no intervals.
     n_splits, n_permutations
-        Numbers of splits of the raters into halves and of permutations of the ratings.
+        Numbers of splits of the raters into halves, and of repetitions of whatever is permuted or shuffled.
+    refit_options
+        By method, arguments in which refits differ from the fusions. Joint models are fitted again with 300 draws after
+        300 tuning steps in 2 chains unless told otherwise; ``{"bayes": {"method": "laplace"}}`` makes the
+        refits approximate and quick. All else, priors among it, is as in the fusion.
+    folder
+        Folder in which finished refits are kept: a run that was interrupted goes on from there.
+    n_jobs
+        Refits that run side by side, through joblib; -1 takes all cores.
     random_seed
         Seed.
     progressbar
-        Whether a bar shows the refits' progress.
+        Whether a bar shows the refits and the time left.
 
     Returns
     -------
@@ -56,7 +81,8 @@ def compare_fusions(
         Tables "agreement" (a row per pair of fusions, category and dimension: Spearman's, Pearson's and Kendall's
         correlation, mean and largest absolute difference, Lin's concordance, Bland-Altman bias and limits, with
         intervals; ``difference_over_sd`` is the mean difference in mean standard errors), "summary" (medians over
-        categories and dimensions), and with ``study`` "shared_inputs" (see Notes).
+        categories and dimensions), and with ``study`` "shared_inputs" (see Notes) and "verdicts" (its means over
+        categories and dimensions).
 
     Raises
     ------
@@ -68,9 +94,20 @@ def compare_fusions(
     "shared_inputs" holds Spearman correlations of the pair: ``observed``; ``permuted``, both fitted to
     ratings permuted over the items; ``preferences_only``, both without ratings; ``same_half`` and ``cross_half``,
     within and across disjoint halves of the raters; ``within_a`` and ``within_b``, each method with itself across
-    halves; ``ratio`` = cross_half / sqrt(within_a within_b), near 1 where both measure one thing; ``shared_part`` =
-    same_half - cross_half, the agreement that comes from the same judgments and not from the items. Differences in
-    rating units are missing where a fusion has latent scores only.
+    halves; ``same_permuted`` and ``cross_permuted``, likewise after the ratings of each half were permuted by
+    themselves; ``same_emptied`` and ``cross_emptied``, after each rater's answers were shuffled. From them:
+
+    - ``ratio`` = cross_half / sqrt(within_a within_b), near 1 where both measure one thing;
+    - ``shared_part`` = same_half - cross_half, the agreement that comes from the same judgments and not from the items;
+    - ``excess`` = cross_half - cross_emptied, what the items add to what the design gives by itself;
+    - ``ratings_part`` = cross_half - cross_permuted, what the ratings add to what the comparisons carry across halves.
+
+    ``p_value`` tests ``cross_half`` against exchanges of the items in one half; ``verdict`` is "real" (p below .05),
+    "mostly common input" (likewise, but surely less than half of observed), "artificial" (p above, and surely less
+    than half), "undecided", or "no agreement". Halves show what raters who share no judgment agree on. An error that
+    all raters share, such as ratings filed under wrong items, agrees across halves as well:
+    :func:`ppaint_stats.compare_protocols` looks for that. Differences in rating units are missing where a fusion has
+    latent scores only.
 
     Examples
     --------
@@ -92,9 +129,24 @@ def compare_fusions(
     check_count("n_permutations", n_permutations, 1)
     if study is not None:
         _check_same_study(fusions, study)
+    for method in refit_options or {}:
+        if method not in METHODS:
+            raise ArgumentError(f"refit_options names {method!r}, and the methods are {list(METHODS)}")
     names = _name(fusions)
-    seeds = iter(split_seed(random_seed, len(fusions) * len(fusions)))
-    agreement, shared, notes = [], [], []
+    *pair_seeds, study_seed = split_seed(random_seed, len(fusions) * len(fusions) + 1)
+    seeds = iter(pair_seeds)
+    agreement, shared, verdicts, notes = [], [], [], []
+    if study is not None:
+        permute = any(fusion.settings["protocols"] != "preferences" for fusion in fusions)
+        variants, missing = list_variants(
+            study, n_splits=n_splits, n_permutations=n_permutations, random_seed=study_seed, permute=permute
+        )
+        notes += [f"{kind}: not computed, {why}." for kind, why in missing.items()]
+        refits = run_refits(
+            fusions, variants, options=refit_options or {}, folder=None if folder is None else Path(folder),
+            n_jobs=n_jobs, progressbar=progressbar,
+        )  # fmt: skip
+        notes += _note_failures(names, [variant.kind for variant in variants], refits)
     for (i, a), (j, b) in combinations(enumerate(fusions), 2):
         head = {"fusion_a": names[i], "fusion_b": names[j]}
         table, alone = _compare_pair(a, b, n_boot=n_boot, prob=interval_prob, seed=next(seeds))
@@ -102,13 +154,11 @@ def compare_fusions(
         if alone:
             notes.append(f"{alone} scores of {names[i]} or {names[j]} have no counterpart in the other: left out.")
         if study is not None:
-            parts, failures = decompose_agreement(
-                a, b, study, n_splits=n_splits, n_permutations=n_permutations, random_seed=next(seeds),
-                progressbar=progressbar,
-            )  # fmt: skip
-            parts = table[[CATEGORY, DIMENSION, "srcc"]].rename(columns={"srcc": "observed"}).merge(parts, how="left")
+            pair = PairScores.gather(i, j, variants, refits)
+            observed = table.set_index([CATEGORY, DIMENSION])[["srcc", "srcc_lower"]]
+            parts, whole = _decompose(pair, study, observed, n_boot=n_boot, prob=interval_prob, seed=next(seeds))
             shared.append(parts.assign(**head))
-            notes.extend(f"{names[i]} and {names[j]}, {kind}: not computed, {why}." for kind, why in failures.items())
+            verdicts.append(head | whole)
     first = ["fusion_a", "fusion_b"]
     tables = {"agreement": pd.concat(agreement, ignore_index=True)}
     tables["agreement"] = tables["agreement"][first + [c for c in tables["agreement"] if c not in first]]
@@ -117,19 +167,75 @@ def compare_fusions(
     if shared:
         together = pd.concat(shared, ignore_index=True)
         tables["shared_inputs"] = together[first + [c for c in together if c not in first]]
+        tables["verdicts"] = pd.DataFrame(verdicts)
     return Report(
         title="Agreement of fusions",
         tables=tables,
-        text=_describe(tables, notes),
+        text=describe_agreement(tables, notes, prob=interval_prob),
         settings={
             "fusions": [repr(f) for f in fusions],
             "interval_prob": interval_prob,
             "n_boot": n_boot,
             "n_splits": n_splits,
             "n_permutations": n_permutations,
+            "refit_options": {name: dict(options) for name, options in (refit_options or {}).items()},
             "converged": [f.converged for f in fusions],
         },
     )
+
+
+def _decompose(
+    pair: PairScores,
+    study: Study,
+    observed: pd.DataFrame,
+    *,
+    n_boot: int,
+    prob: float,
+    seed: np.random.SeedSequence,
+) -> tuple[pd.DataFrame, dict[str, object]]:
+    """Parts of a pair's agreement with limits, p and verdict: by category and dimension, and for their means."""
+    boot_seed, exchange_seed = split_seed(seed, 2)
+    parts = measure_parts(pair, study, n_boot=n_boot, seed=boot_seed)
+    whole = average_cells(parts)
+    design = float(whole["cross_emptied"][0])  # a design that favours some items by itself
+    floor = max(design, 0.0) if np.isfinite(design) else 0.0
+    by_cell, overall = exchange_items(pair, study, floor=floor, seed=exchange_seed)
+    rows = [
+        {CATEGORY: category, DIMENSION: dimension}
+        | _conclude(
+            row, observed.loc[[(category, dimension)]].iloc[0], by_cell.get((category, dimension), np.nan), prob
+        )
+        for (category, dimension), row in parts.items()
+        if (category, dimension) in observed.index
+    ]
+    return pd.DataFrame(rows), _conclude(whole, observed.mean(), overall, prob)
+
+
+def _conclude(row: Mapping[str, FloatArray], observed: "pd.Series[float]", p: float, prob: float) -> dict[str, object]:
+    found = {"observed": float(observed["srcc"]), "observed_lower": float(observed["srcc_lower"])}
+    for name in PARTS:
+        found[name] = float(row[name][0])
+        if name in INTERVALS:
+            draws = row[name][1:]
+            known = draws[np.isfinite(draws)]
+            limits = np.quantile(known, [(1 - prob) / 2, (1 + prob) / 2]) if len(known) > 1 else (np.nan, np.nan)
+            found |= {f"{name}_lower": float(limits[0]), f"{name}_upper": float(limits[1])}
+    return found | {"p_value": p, "verdict": judge(found, p)}
+
+
+def _note_failures(names: Sequence[str], kinds: Sequence[str], refits: Mapping[tuple[int, int], Refit]) -> list[str]:
+    """Why some refits could not be had, and how many did not converge."""
+    notes: dict[tuple[int, str], str] = {}
+    for (i, j), refit in sorted(refits.items()):
+        if refit.scores is None:
+            notes.setdefault((i, kinds[j]), f"{names[i]}, {kinds[j]}: not computed, {refit.error}.")
+    lines = list(notes.values())
+    for i, name in enumerate(names):
+        own = [refit for (k, _), refit in refits.items() if k == i and refit.scores is not None]
+        doubtful = sum(not refit.converged for refit in own)
+        if doubtful:
+            lines.append(f"{doubtful} of {len(own)} refits of {name} did not meet their test of convergence.")
+    return lines
 
 
 def _check_same_study(fusions: tuple[Fusion, ...], study: Study) -> None:
@@ -180,31 +286,3 @@ def _compare_pair(
         row["difference_over_sd"] = found.value["mean_difference"] / sd if comparable and sd > 0 else np.nan
         rows.append(row)
     return pd.DataFrame(rows), len(a.scores) + len(b.scores) - 2 * len(both)
-
-
-def _describe(tables: dict[str, pd.DataFrame], notes: list[str]) -> str:
-    lines = []
-    for row in tables["summary"].to_dict("records"):
-        pair = f"{row['fusion_a']} and {row['fusion_b']}"
-        text = f"{pair}: median rank correlation {row['srcc']:.3f}"
-        if np.isfinite(row["mean_difference"]):
-            text += f", mean absolute difference {row['mean_difference']:.3f} rating units"
-        if np.isfinite(row["difference_over_sd"]):
-            text += f" ({row['difference_over_sd']:.2f} mean standard errors)"
-        lines.append(text + ".")
-        if "shared_inputs" in tables:
-            shared = tables["shared_inputs"]
-            inside = shared[(shared["fusion_a"] == row["fusion_a"]) & (shared["fusion_b"] == row["fusion_b"])]
-            middle = inside.drop(columns=["fusion_a", "fusion_b", CATEGORY, DIMENSION]).median()
-            if np.isfinite(middle["cross_half"]):
-                lines.append(
-                    f"On disjoint halves of the raters they agree at {middle['cross_half']:.3f}, on the same half at "
-                    f"{middle['same_half']:.3f}: {middle['shared_part']:.3f} of it is common input. Corrected for "
-                    f"the halves' own reliability the two correlate at {middle['ratio']:.3f}."
-                )
-            if np.isfinite(middle["permuted"]):
-                lines.append(
-                    f"With permuted ratings they agree at {middle['permuted']:.3f}, with preferences only at "
-                    f"{middle['preferences_only']:.3f}."
-                )
-    return "\n\n".join([" ".join(lines), *notes])

@@ -1,166 +1,135 @@
-r"""How much of two fusions' agreement is theirs, and how much their common input's.
+r"""Variants of a study that share some of its input, and none of what is not asked about.
 
 Two fusions of one study share raters, ratings and comparisons, and would agree on noise. Each is fitted again to
 
 - the study with its ratings **permuted** over the items: what agreement is left when the ratings say nothing;
 - the **preferences only**: how closely the two can agree at all when no rating is there to be weighed differently;
-- disjoint **halves** of the raters: A on one half against B on the other shares no judgment, so that
-  :math:`\rho_{AB} / \sqrt{\rho_{AA}\,\rho_{BB}}` across halves estimates the correlation of what the two methods
-  measure, and the agreement within a half minus that across halves is the part that shared input explains.
+- disjoint **halves** of the raters: the two then share no judgment;
+- halves whose ratings were permuted, each half by itself: what the comparisons alone carry across halves;
+- halves **emptied** of everything about the items: each rater's answers are shuffled over what that rater judged, so
+  that the design and the raters' habits are all that is left.
 """
 
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from ppaint_stats.columns import CATEGORY, DIMENSION, ITEM, RATER
-from ppaint_stats.errors import ArgumentError, PPaintError, PPaintWarning
-from ppaint_stats.fusion import Fusion
-from ppaint_stats.progress import track
+from ppaint_stats.columns import CATEGORY, COUNT, DIMENSION, ITEM, OUTCOME, RATER, RATING
+from ppaint_stats.errors import ArgumentError
 from ppaint_stats.seeds import split_seed
 from ppaint_stats.study import Study
 from ppaint_stats.typing import RandomSeed
 
-KEYS = [CATEGORY, DIMENSION, ITEM]
-MAX_REFIT_ORDERS = 50
-"""Random orders of an Elo refit: differences between refits are far larger than what remains of the orders."""
-
-type Refit = Callable[[Study], pd.Series]
-
-
-def refit_function(fusion: Fusion, **changes: object) -> Refit:
-    """Return a function that fits another study in the way of ``fusion`` and returns its scores by item."""
-    from ppaint_stats.fuse.davidson import fuse_davidson
-    from ppaint_stats.fuse.elo import fuse_elo
-    from ppaint_stats.fuse.thurstone import fuse_thurstone
-
-    methods: dict[str, tuple[Callable[..., Fusion], tuple[str, ...]]] = {
-        "davidson": (fuse_davidson, ("rating_weight", "order_effect", "discount", "bend")),
-        "elo": (
-            fuse_elo,
-            ("k", "anchor_games", "start_slope", "n_orders", "max_passes", "tol", "order_effect", "bend"),
-        ),
-        "thurstone": (fuse_thurstone, ()),
-    }
-    if fusion.method not in methods:
-        raise ArgumentError(
-            f"a fusion by method {fusion.method!r} cannot be fitted again here; these can: {sorted(methods)}"
-        )
-    function, names = methods[fusion.method]
-    options = {name: fusion.settings[name] for name in names} | {"protocols": fusion.settings["protocols"]} | changes
-    if "n_orders" in options:
-        options["n_orders"] = min(int(options["n_orders"]), MAX_REFIT_ORDERS)
-    seed = fusion.settings["random_seed"]
-
-    def refit(study: Study) -> pd.Series:
-        return function(study, interval="none", random_seed=seed, **options).scores.set_index(KEYS)["score"]
-
-    return refit
+PERMUTED = "permuted"
+PREFERENCES = "preferences_only"
+HALVES = "halves"
+HALVES_PERMUTED = "halves, permuted"
+HALVES_EMPTIED = "halves, emptied"
 
 
-@dataclass
-class Decomposition:
-    """Refits of two fusions, filled by :func:`decompose_agreement`: rank correlations by kind and cell."""
+@dataclass(frozen=True)
+class Variant:
+    """A study to fit again: its kind, the number of the repetition, which half of it, and what to change in the fit."""
 
-    rows: list[dict[str, object]] = field(default_factory=list)
-    failures: dict[str, str] = field(default_factory=dict)
-
-    def add(self, kind: str, x: pd.Series, y: pd.Series) -> None:
-        """Record the rank correlation of two sets of scores in each category and dimension."""
-        both = pd.concat([x.rename("x"), y.rename("y")], axis=1, join="inner")
-        for (category, dimension), group in both.groupby(level=[CATEGORY, DIMENSION], sort=False):
-            constant = len(group) < 3 or group["x"].nunique() < 2 or group["y"].nunique() < 2
-            srcc = np.nan if constant else float(stats.spearmanr(group["x"], group["y"]).statistic)
-            self.rows.append({CATEGORY: category, DIMENSION: dimension, "kind": kind, "srcc": srcc})
+    kind: str
+    repeat: int
+    half: int
+    study: Study
+    changes: Mapping[str, object] = field(default_factory=dict)
 
 
-def decompose_agreement(
-    a: Fusion,
-    b: Fusion,
-    study: Study,
-    *,
-    n_splits: int,
-    n_permutations: int,
-    random_seed: RandomSeed,
-    progressbar: bool,
-) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Fit both fusions again to permuted ratings, to preferences only and to halves of the raters.
+def list_variants(
+    study: Study, *, n_splits: int, n_permutations: int, random_seed: RandomSeed, permute: bool = True
+) -> tuple[list[Variant], dict[str, str]]:
+    """List the variants of a study, and the reasons why some cannot be had.
+
+    Parameters
+    ----------
+    study
+        The study.
+    n_splits
+        Splits of the raters into halves.
+    n_permutations
+        Repetitions of everything that is permuted or shuffled; each takes the next split.
+    random_seed
+        Seed.
+    permute
+        Whether ratings are permuted where the study has both protocols.
 
     Returns
     -------
     tuple
-        A frame with ``category, dimension, permuted, preferences_only, same_half, cross_half, within_a, within_b,
-        ratio, shared_part`` (means over refits; nan where a refit is impossible), and the reasons why some were.
+        Variants, and reasons by kind.
     """
-    found = Decomposition()
-    permute_seed, split_seed_ = split_seed(random_seed, 2)
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", PPaintWarning
-        )  # refits see less data: what a person must look at is in the table
-        jobs = list(_list_jobs(a, b, study, n_splits, n_permutations, permute_seed, split_seed_, found))
-        for kind, job in track(jobs, total=len(jobs), description="refitting", progressbar=progressbar):
-            try:
-                job()
-            except PPaintError as error:
-                found.failures.setdefault(kind, str(error))
-    columns = ["permuted", "preferences_only", "same_half", "cross_half", "within_a", "within_b"]
-    cells = pd.DataFrame(study.cells, columns=[CATEGORY, DIMENSION])
-    long = pd.DataFrame(found.rows, columns=[CATEGORY, DIMENSION, "kind", "srcc"])
-    wide = long.pivot_table(index=[CATEGORY, DIMENSION], columns="kind", values="srcc").reindex(columns=columns)
-    table = cells.merge(wide.reset_index(), how="left", on=[CATEGORY, DIMENSION])
-    product = table["within_a"] * table["within_b"]
-    table["ratio"] = table["cross_half"] / np.sqrt(product.where(product > 0))
-    table["shared_part"] = table["same_half"] - table["cross_half"]
-    return table, found.failures
-
-
-def _list_jobs(
-    a: Fusion,
-    b: Fusion,
-    study: Study,
-    n_splits: int,
-    n_permutations: int,
-    permute_seed: np.random.SeedSequence,
-    halves_seed: np.random.SeedSequence,
-    found: Decomposition,
-) -> Iterator[tuple[str, Callable[[], None]]]:
-    fit_a, fit_b = refit_function(a), refit_function(b)
-
-    def on_permuted(seed: np.random.SeedSequence) -> None:
-        permuted = permute_ratings(study, random_seed=seed)
-        found.add("permuted", fit_a(permuted), fit_b(permuted))
-
-    def on_preferences() -> None:
-        only_a, only_b = refit_function(a, protocols="preferences"), refit_function(b, protocols="preferences")
-        found.add("preferences_only", only_a(study), only_b(study))
-
-    def on_halves(first: list[str], second: list[str]) -> None:
-        one, two = study.select(raters=first), study.select(raters=second)
-        a1, b1, a2, b2 = fit_a(one), fit_b(one), fit_a(two), fit_b(two)
-        for kind, x, y in (
-            ("same_half", a1, b1), ("same_half", a2, b2), ("cross_half", a1, b2), ("cross_half", a2, b1),
-            ("within_a", a1, a2), ("within_b", b1, b2),
-        ):  # fmt: skip
-            found.add(kind, x, y)
-
-    if study.ratings is not None and study.preferences is not None:
-        for seed in split_seed(permute_seed, n_permutations):
-            yield "permuted", lambda seed=seed: on_permuted(seed)  # type: ignore[misc]
+    permute_seed, split_seed_, half_seed, empty_seed = split_seed(random_seed, 4)
+    both = study.ratings is not None and study.preferences is not None
+    found: list[Variant] = []
+    if both and permute:
+        for k, seed in enumerate(split_seed(permute_seed, n_permutations)):
+            found.append(Variant(PERMUTED, k, 0, permute_ratings(study, random_seed=seed)))
     if study.preferences is not None:
-        yield "preferences_only", on_preferences
+        found.append(Variant(PREFERENCES, 0, 0, study, {"protocols": "preferences"}))
     try:
-        halves = split_raters(study, n_splits=n_splits, random_seed=halves_seed)
+        splits = split_raters(study, n_splits=n_splits, random_seed=split_seed_)
     except ArgumentError as error:
-        found.failures["halves"] = str(error)
-        return
-    for first, second in halves:
-        yield "halves", lambda first=first, second=second: on_halves(first, second)  # type: ignore[misc]
+        return found, {HALVES: str(error)}
+    halves = [tuple(study.select(raters=names) for names in split) for split in splits]
+    found += [Variant(HALVES, k, h, half) for k, pair in enumerate(halves) for h, half in enumerate(pair)]
+    # half by half with a seed of its own: nothing about the items is common to the two
+    for k, h, seeds in _half_seeds(n_permutations, half_seed, empty_seed):
+        half = halves[k % len(halves)][h]
+        if both and permute:
+            found.append(Variant(HALVES_PERMUTED, k, h, permute_ratings(half, random_seed=seeds[0])))
+        found.append(Variant(HALVES_EMPTIED, k, h, shuffle_answers(half, random_seed=seeds[1])))
+    return found, {}
+
+
+def _half_seeds(
+    n: int, *parents: np.random.SeedSequence
+) -> Iterator[tuple[int, int, tuple[np.random.SeedSequence, ...]]]:
+    children = [split_seed(parent, 2 * n) for parent in parents]
+    for k in range(n):
+        for h in range(2):
+            yield k, h, tuple(own[2 * k + h] for own in children)
+
+
+def shuffle_answers(study: Study, *, random_seed: RandomSeed = None) -> Study:
+    """Shuffle each rater's answers over what the rater judged, dimension by dimension.
+
+    Parameters
+    ----------
+    study
+        A study.
+    random_seed
+        Seed.
+
+    Returns
+    -------
+    Study
+        A study of the same design in which each rater gives the same answers, as many of each level and as many of A,
+        TIE and B, but about nothing: no item is better than another, and no two raters agree but by chance.
+    """
+    rng = np.random.default_rng(random_seed)
+    tables: dict[str, pd.DataFrame | None] = {}
+    for name, table, answers in (
+        ("ratings", study.ratings, [RATING]),
+        ("preferences", study.preferences, [OUTCOME, COUNT]),
+    ):
+        if table is None:
+            tables[name] = None
+            continue
+        keys = [column for column in (CATEGORY, DIMENSION, RATER) if column in table]
+        order = np.arange(len(table))
+        for rows in table.groupby(keys, sort=False).indices.values():
+            order[rows] = rng.permutation(rows)
+        held = [column for column in answers if column in table]
+        shuffled = table.copy()
+        shuffled[held] = table[held].iloc[order].set_axis(table.index)
+        tables[name] = shuffled
+    return Study(ratings=tables["ratings"], preferences=tables["preferences"], scale=study.scale)
 
 
 def permute_ratings(study: Study, *, random_seed: RandomSeed = None) -> Study:
