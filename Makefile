@@ -6,7 +6,7 @@ OUT ?= demo-output
 SETUP := pyproject.toml scripts/bootstrap.sh
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test test-slow lint types format docs bench lock clean
+.PHONY: help demo test test-slow lint types format docs bench sbc lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -47,6 +47,10 @@ docs: .venv/.all  ## build the documentation into site/
 
 bench: .venv/.all  ## run every benchmark
 	@for script in benchmarks/bench_*.py; do [ -e "$$script" ] || continue; echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+sbc: .venv/.all  ## simulation-based calibration of the joint model; goes on where it stopped (about an hour)
+	$(BIN)/python benchmarks/bench_sbc.py --many 0
+	$(BIN)/python benchmarks/draw_figures.py
 
 UV_COMPILE := uv pip compile pyproject.toml --universal --python-version 3.12 --generate-hashes --no-header --quiet $(LOCK_ARGS)
 

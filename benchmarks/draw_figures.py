@@ -11,6 +11,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 from common import to_markdown
 from figure_plan import draw_plan
+from figure_sbc import draw_sbc
 from prior_predictive import draw_panels, tabulate_panels
 
 from ppaint_stats import PPaintDesign, simulate_study
@@ -249,6 +250,7 @@ def main() -> None:
             draw_ties, draw_error, draw_coverage, draw_priors, draw_labels, draw_verdict, draw_distillation, draw_plan,
         ):  # fmt: skip
             draw(args.out)
+        save(draw_sbc(), args.out, "sbc")
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ def _check_cores() -> Finding:
     if threads:
         found += "; " + ", ".join(f"{k}={v}" for k, v in threads.items())
     few = min(usable, quota or usable) < 4
-    advice = "four chains share fewer than four cores, so that a joint fit takes longer; method 'laplace' is quick"
+    advice = "four chains share fewer than four cores, so that a joint fit takes longer"
     return Finding("cores", True, found, advice if few else "")
 
 

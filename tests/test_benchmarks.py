@@ -49,6 +49,7 @@ def test_figures_are_drawn_from_the_results(tmp_path: Path, monkeypatch: pytest.
         "plan.svg",
         "priors.md",
         "priors.svg",
+        "sbc.svg",
         "ties.svg",
         "verdict.svg",
     }

@@ -96,6 +96,10 @@ def fuse_bayes(
     target_accept
         Acceptance rate that the step size is tuned to. None takes 0.8 where every rater's comparisons determine the
         rater's utilities well, as in PPaint's design, 0.95 elsewhere, and 0.98 with a protocol discrepancy.
+    method
+        "nuts" samples; "laplace", an experiment, draws from a nested Laplace approximation, and the fusion says that it
+        is approximate. It seldom converges yet, warns where it does not, and its scores are then not to be used.
+        ``tune``, ``chains``, ``sampler`` and ``target_accept`` have no meaning for it.
 
     Returns
     -------

@@ -111,8 +111,6 @@ class ValueSpace:
     ----------
     data
         The study, its habits' bases being unit matrices and their priors flat.
-    at
-        Start of each parameter in the vector of this space.
     local
         Places of the habits in this space, one row per kind of habit; -1 where a rater has none. One column per rater.
     common

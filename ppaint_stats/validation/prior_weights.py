@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import logit
@@ -58,7 +58,7 @@ def list_prior_changes(posterior: "xr.Dataset", factor: float) -> Iterator[Prior
 
 def change_priors(priors: Priors, change: PriorChange) -> Priors:
     """Priors after a change, for a fit of their own."""
-    moved: dict[str, object] = {}
+    moved: dict[str, Any] = {}
     for name in change.fields:
         prior = getattr(priors, name)
         root = float(np.sqrt(change.power))
@@ -103,7 +103,7 @@ def weigh_draws(posterior: "xr.Dataset", priors: Priors, change: PriorChange) ->
     total -= total.max()
     if np.ptp(total) == 0:
         return np.full(len(total), 1 / len(total)), 0.0
-    logs, k = array_stats.psislw(-total)  # of logarithms with their signs turned, as in leave-one-out
+    logs, k = array_stats.psislw(-total)  # type: ignore[no-untyped-call]  # of logarithms with their signs turned, as in leave-one-out
     weights = np.exp(np.asarray(logs))
     return weights / weights.sum(), float(k)
 
