@@ -280,3 +280,26 @@ def test_refits_side_by_side_give_the_same(study, davidson, thurstone):
     options = {"n_boot": 0, "n_splits": 1, "n_permutations": 1}
     one, two = (ps.compare_fusions(davidson, thurstone, study=study, n_jobs=n, **options) for n in (1, 2))
     pd.testing.assert_frame_equal(one.tables["shared_inputs"], two.tables["shared_inputs"])
+
+
+def test_words_leave_out_what_was_not_computed():
+    triples = pd.DataFrame(
+        [("r1", a, b, "A") for k in range(4) for a, b in ((f"i{k}a", f"i{k}b"), (f"i{k}b", f"i{k}c"))],
+        columns=["rater", "item_a", "item_b", "outcome"],
+    )
+    preferences = pd.concat([triples.assign(rater=f"r{n}") for n in range(1, 5)], ignore_index=True)
+    rng = np.random.default_rng(1)
+    items = sorted({*triples["item_a"], *triples["item_b"]})
+    ratings = pd.DataFrame(
+        [
+            (f"r{n}", item, float(4 - "abc".index(item[-1]) + rng.integers(-1, 2)))
+            for n in range(1, 5)
+            for item in items
+        ],
+        columns=["rater", "item", "rating"],
+    )
+    study = ps.Study(ratings=ratings, preferences=preferences, scale=(1, 5, 1))
+    fusions = ps.fuse_davidson(study, interval="none"), ps.fuse_thurstone(study, interval="none")
+    report = ps.compare_fusions(*fusions, study=study, n_splits=1, n_permutations=1, n_boot=20)
+    assert np.isnan(report.tables["shared_inputs"]["preferences_only"]).all()
+    assert "nan" not in report.text.split("not computed")[0]

@@ -55,10 +55,9 @@ def _describe_shared(row: pd.Series, cells: pd.DataFrame, prob: float) -> list[s
             more = "; ..." if len(odd) > len(named) else ""
             lines.append(f"By itself it is otherwise in {len(odd)} of {len(own)} cells ({'; '.join(named)}{more}).")
     if np.isfinite(row["permuted"]):
-        lines.append(
-            f"With permuted ratings they agree at {row['permuted']:.3f}, with preferences only at "
-            f"{row['preferences_only']:.3f}."
-        )
+        alone = row["preferences_only"]
+        rest = f", with preferences only at {alone:.3f}" if np.isfinite(alone) else ""
+        lines.append(f"With permuted ratings they agree at {row['permuted']:.3f}{rest}.")
     if np.isfinite(row["ratings_part_lower"]):
         nothing = "" if row["ratings_part_lower"] > 0 else ", which is not told from nothing"
         lines.append(f"The ratings add {_show(row, 'ratings_part')} to the agreement across halves{nothing}.")
