@@ -6,7 +6,7 @@ OUT ?= demo-output
 SETUP := pyproject.toml scripts/bootstrap.sh
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test test-slow lint types format docs bench sbc lock clean
+.PHONY: help demo test test-slow lint types format docs bench sbc screenshots lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -51,6 +51,9 @@ bench: .venv/.all  ## run every benchmark
 sbc: .venv/.all  ## simulation-based calibration of the joint model; goes on where it stopped (about an hour)
 	$(BIN)/python benchmarks/bench_sbc.py --many 0
 	$(BIN)/python benchmarks/draw_figures.py
+
+screenshots: .venv/.all  ## take the pictures of the report for the documentation (needs Chromium)
+	$(BIN)/python scripts/screenshots.py
 
 UV_COMPILE := uv pip compile pyproject.toml --universal --python-version 3.12 --generate-hashes --no-header --quiet $(LOCK_ARGS)
 

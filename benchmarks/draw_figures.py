@@ -10,6 +10,8 @@ import pandas as pd
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 from common import to_markdown
+from figure_agreement import draw_agreement
+from figure_gallery import draw_gallery
 from figure_plan import draw_plan
 from figure_sbc import draw_sbc
 from prior_predictive import draw_panels, tabulate_panels
@@ -248,9 +250,11 @@ def main() -> None:
     with plt.rc_context(STYLE):
         for draw in (
             draw_ties, draw_error, draw_coverage, draw_priors, draw_labels, draw_verdict, draw_distillation, draw_plan,
+            draw_agreement,
         ):  # fmt: skip
             draw(args.out)
         save(draw_sbc(), args.out, "sbc")
+    draw_gallery(args.out)  # without the style: as users see the plots
 
 
 if __name__ == "__main__":

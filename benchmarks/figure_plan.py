@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from ppaint_stats import PPaintDesign
-from ppaint_stats.planning import plan_study, plot_plan
+from ppaint_stats.planning import plan_study
+from ppaint_stats.plots import plot_plan
 
 RESULTS = Path(__file__).parent / "results"
 SOURCES = {"from the truth": ("#0072B2", "o"), "from pilots": ("#D55E00", "s")}

@@ -29,9 +29,18 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from ppaint_stats.model import build_model as build_model
     from ppaint_stats.planning.plan import StudyPlan as StudyPlan
     from ppaint_stats.planning.plan import plan_study as plan_study
-    from ppaint_stats.planning.plot import plot_plan as plot_plan
     from ppaint_stats.plots import plot_agreement as plot_agreement
     from ppaint_stats.plots import plot_calibration as plot_calibration
+    from ppaint_stats.plots import plot_correlations as plot_correlations
+    from ppaint_stats.plots import plot_costs as plot_costs
+    from ppaint_stats.plots import plot_design as plot_design
+    from ppaint_stats.plots import plot_null as plot_null
+    from ppaint_stats.plots import plot_orders as plot_orders
+    from ppaint_stats.plots import plot_plan as plot_plan
+    from ppaint_stats.plots import plot_protocols as plot_protocols
+    from ppaint_stats.plots import plot_ranks as plot_ranks
+    from ppaint_stats.plots import plot_raters as plot_raters
+    from ppaint_stats.plots import plot_reliability as plot_reliability
     from ppaint_stats.plots import plot_scores as plot_scores
     from ppaint_stats.predictive import log_likelihood as log_likelihood
     from ppaint_stats.predictive import posterior_predictive as posterior_predictive
@@ -44,11 +53,14 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from ppaint_stats.ranks import top_k_probabilities as top_k_probabilities
     from ppaint_stats.reliability.assess import assess_reliability as assess_reliability
     from ppaint_stats.report import Report as Report
+    from ppaint_stats.report import load_report as load_report
     from ppaint_stats.scale import RatingScale as RatingScale
     from ppaint_stats.simulate import Simulation as Simulation
     from ppaint_stats.simulate import simulate_study as simulate_study
     from ppaint_stats.simulation_design import PPaintDesign as PPaintDesign
     from ppaint_stats.study import Study as Study
+    from ppaint_stats.study_report.build import report_study as report_study
+    from ppaint_stats.study_report.document import StudyReport as StudyReport
     from ppaint_stats.validation.compare import compare_fusions as compare_fusions
     from ppaint_stats.validation.cross_validate import cross_validate as cross_validate
     from ppaint_stats.validation.protocols import compare_protocols as compare_protocols
@@ -68,6 +80,7 @@ _HOME = {
     "Simulation": "simulate",
     "Study": "study",
     "StudyPlan": "planning.plan",
+    "StudyReport": "study_report.document",
     "assess_reliability": "reliability.assess",
     "balanced_presentation": "design",
     "build_model": "model",
@@ -88,6 +101,7 @@ _HOME = {
     "fuse_thurstone": "fuse.thurstone",
     "fusion_sensitivity": "validation.sensitivity",
     "load_fusion": "fusion_io",
+    "load_report": "report",
     "locally_dense_pairs": "design",
     "log_likelihood": "predictive",
     "melt_ratings": "io",
@@ -96,11 +110,21 @@ _HOME = {
     "plan_study": "planning.plan",
     "plot_agreement": "plots",
     "plot_calibration": "plots",
-    "plot_plan": "planning.plot",
+    "plot_correlations": "plots",
+    "plot_costs": "plots",
+    "plot_design": "plots",
+    "plot_null": "plots",
+    "plot_orders": "plots",
+    "plot_plan": "plots",
+    "plot_protocols": "plots",
+    "plot_ranks": "plots",
+    "plot_raters": "plots",
+    "plot_reliability": "plots",
     "plot_scores": "plots",
     "posterior_predictive": "predictive",
     "rank_probabilities": "ranks",
     "read_study": "io",
+    "report_study": "study_report.build",
     "simulate_study": "simulate",
     "top_k_probabilities": "ranks",
 }

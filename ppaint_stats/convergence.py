@@ -154,6 +154,13 @@ def diagnose(fusion: "Fusion") -> "Report":
     chain for every reported quantity, no divergence, no transition at the largest tree depth, E-BFMI above 0.3 in every
     chain, and a Monte Carlo error of every score below a tenth of its standard deviation (Vehtari et al. 2021;
     Betancourt 2016).
+
+    Examples
+    --------
+    >>> import ppaint_stats as ps
+    >>> fusion = ps.fuse_bayes(study, random_seed=1)  # doctest: +SKIP
+    >>> ps.diagnose(fusion).passed  # doctest: +SKIP
+    True
     """
     from ppaint_stats.report import Report
 

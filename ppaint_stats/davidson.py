@@ -34,10 +34,22 @@ class DavidsonFit:
         Sum of counts times log probabilities, without multinomial constant.
     components
         Component of each item in the comparison graph, numbered from 0, indexed by item.
+    reference, penalty
+        What the fit was asked for.
     iterations, converged
         Newton steps, and whether they met the tolerance.
     se_exact
         Whether standard errors are exact; otherwise a Monte Carlo estimate (see :func:`fit_davidson`).
+
+    Examples
+    --------
+    >>> import ppaint_stats as ps
+    >>> design = ps.PPaintDesign(n_categories=1, n_items=8, n_raters=4, n_pairs=20, dimensions=("mood", "overall"))
+    >>> study = ps.simulate_study(design, random_seed=1).study
+    >>> mood = study.preferences[study.preferences["dimension"] == "mood"]
+    >>> fit = ps.fit_davidson(mood)
+    >>> fit.converged, len(fit.strengths)
+    (True, 8)
     """
 
     strengths: pd.Series

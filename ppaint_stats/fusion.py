@@ -56,6 +56,15 @@ class Fusion:
         Bayesian fits: the sampler's checks; :func:`ppaint_stats.diagnose` puts them into words.
     posterior
         The posterior draws of a Bayesian fit as a DataTree, otherwise None.
+
+    Examples
+    --------
+    >>> import ppaint_stats as ps
+    >>> design = ps.PPaintDesign(n_categories=1, n_items=8, n_raters=4, n_pairs=20, dimensions=("mood", "overall"))
+    >>> study = ps.simulate_study(design, random_seed=1).study
+    >>> fusion = ps.fuse_davidson(study)
+    >>> fusion.select(dimension="mood")["rank"].tolist()
+    [1, 2, 3, 4, 5, 6, 7, 8]
     """
 
     method: str
@@ -84,6 +93,11 @@ class Fusion:
         ----------
         category, dimension
             Names; None keeps all.
+
+        Returns
+        -------
+        DataFrame
+            Columns as in ``scores``.
 
         Raises
         ------
@@ -203,19 +217,52 @@ class Fusion:
         return self.spread.sample(self.scores["score"].to_numpy(float), n, random_seed)
 
     def to_csv(self, path: str | Path) -> Path:
-        """Write ``scores`` as CSV; see :func:`ppaint_stats.fusion_io.write_csv`."""
+        """Write ``scores`` as CSV; see :func:`ppaint_stats.fusion_io.write_csv`.
+
+        Parameters
+        ----------
+        path
+            The file; it is written whole or not at all.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
         from ppaint_stats.fusion_io import write_csv
 
         return write_csv(self, path)
 
     def to_targets(self, path: str | Path) -> Path:
-        """Write the targets of a scorer's training; see :func:`ppaint_stats.fusion_io.write_targets`."""
+        """Write the targets of a scorer's training; see :func:`ppaint_stats.fusion_io.write_targets`.
+
+        Parameters
+        ----------
+        path
+            The file; it is written whole or not at all.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
         from ppaint_stats.fusion_io import write_targets
 
         return write_targets(self, path)
 
     def save(self, path: str | Path) -> Path:
-        """Write the whole fusion as NetCDF; see :func:`ppaint_stats.fusion_io.save_fusion`."""
+        """Write the whole fusion as NetCDF; see :func:`ppaint_stats.fusion_io.save_fusion`.
+
+        Parameters
+        ----------
+        path
+            The file; it is written whole or not at all.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
         from ppaint_stats.fusion_io import save_fusion
 
         return save_fusion(self, path)

@@ -92,6 +92,18 @@ def load_fusion(path: str | Path) -> Fusion:
     ------
     DataError
         If the file holds no fusion.
+
+    Examples
+    --------
+    >>> import ppaint_stats as ps
+    >>> design = ps.PPaintDesign(n_categories=1, n_items=8, n_raters=4, n_pairs=20, dimensions=("mood", "overall"))
+    >>> study = ps.simulate_study(design, random_seed=1).study
+    >>> import tempfile
+    >>> fusion = ps.fuse_davidson(study)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     again = ps.load_fusion(fusion.save(f"{folder}/fusion.nc"))
+    >>> again.scores.equals(fusion.scores)
+    True
     """
     import xarray as xr
 

@@ -97,6 +97,14 @@ def posterior_predictive(
     Notes
     -----
     Draws from the prior instead: ``pymc.sample_prior_predictive(model=ppaint_stats.build_model(study))``.
+
+    Examples
+    --------
+    >>> import ppaint_stats as ps
+    >>> fusion = ps.fuse_bayes(study, random_seed=1)  # doctest: +SKIP
+    >>> again = ps.posterior_predictive(fusion, study, draws=250, random_seed=1)  # doctest: +SKIP
+    >>> (again["preference"] == 1).mean()  # doctest: +SKIP
+    0.16
     """
     rng = np.random.default_rng(split_seed(random_seed, 1)[0])
 

@@ -13,14 +13,26 @@ from ppaint_stats.errors import ArgumentError
 
 
 class LogNormal(NamedTuple):
-    """A log-normal prior: its median, and the standard deviation of the logarithm."""
+    """A log-normal prior: its median, and the standard deviation of the logarithm.
+
+    Examples
+    --------
+    >>> LogNormal(median=0.3, log_sd=0.7).median
+    0.3
+    """
 
     median: float
     log_sd: float
 
 
 class Normal(NamedTuple):
-    """A normal prior."""
+    """A normal prior.
+
+    Examples
+    --------
+    >>> Normal(-4.5, 0.5).mean
+    -4.5
+    """
 
     mean: float
     sd: float

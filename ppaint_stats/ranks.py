@@ -47,6 +47,15 @@ def composite_scores(
     -----
     Raters who like an item in one dimension tend to like it in others (halo), so that errors add up: intervals of the
     dimensions, averaged, would be too narrow.
+
+    Examples
+    --------
+    >>> import ppaint_stats as ps
+    >>> design = ps.PPaintDesign(n_categories=1, n_items=8, n_raters=4, n_pairs=20, dimensions=("mood", "overall"))
+    >>> study = ps.simulate_study(design, random_seed=1).study
+    >>> fusion = ps.fuse_davidson(study)
+    >>> ps.composite_scores(fusion, {"overall": 2, "mood": 1}).columns.tolist()
+    ['category', 'item', 'score', 'sd', 'lower', 'upper', 'rank']
     """
     _check_intervals(fusion)
     prob = fusion.settings["interval_prob"] if interval_prob is None else interval_prob
@@ -87,6 +96,18 @@ def rank_probabilities(fusion: Fusion, *, category: str, dimension: str, random_
     DataFrame
         Shape (items, ranks): rows are items, best expected rank first, columns are ranks from 1; rows and columns sum
         to 1.
+
+    Examples
+    --------
+    >>> import ppaint_stats as ps
+    >>> design = ps.PPaintDesign(n_categories=1, n_items=8, n_raters=4, n_pairs=20, dimensions=("mood", "overall"))
+    >>> study = ps.simulate_study(design, random_seed=1).study
+    >>> fusion = ps.fuse_davidson(study)
+    >>> ranks = ps.rank_probabilities(fusion, category="flower-and-bird", dimension="mood")
+    >>> ranks.shape
+    (8, 8)
+    >>> bool(np.allclose(ranks.sum(axis=1), 1))
+    True
     """
     items, draws = _cell_draws(fusion, category, dimension, random_seed)
     ranks = (-draws).argsort(axis=1).argsort(axis=1)
@@ -116,6 +137,16 @@ def top_k_probabilities(
     -------
     Series
         Probabilities by item; they sum to ``k``.
+
+    Examples
+    --------
+    >>> import ppaint_stats as ps
+    >>> design = ps.PPaintDesign(n_categories=1, n_items=8, n_raters=4, n_pairs=20, dimensions=("mood", "overall"))
+    >>> study = ps.simulate_study(design, random_seed=1).study
+    >>> fusion = ps.fuse_davidson(study)
+    >>> best = ps.top_k_probabilities(fusion, 3, category="flower-and-bird", dimension="mood")
+    >>> round(float(best.sum()), 6)
+    3.0
     """
     table = rank_probabilities(fusion, category=category, dimension=dimension, random_seed=random_seed)
     check_count("k", k, 1)
@@ -144,6 +175,16 @@ def noise_ceiling(fusion: Fusion, *, random_seed: RandomSeed = 0) -> pd.DataFram
     -----
     A model that knew the true scores would be compared with the fused ones. Each joint draw is a set of true scores
     that the judgments allow; the ceiling is the distribution of its Spearman correlation with the fused scores.
+
+    Examples
+    --------
+    >>> import ppaint_stats as ps
+    >>> design = ps.PPaintDesign(n_categories=1, n_items=8, n_raters=4, n_pairs=20, dimensions=("mood", "overall"))
+    >>> study = ps.simulate_study(design, random_seed=1).study
+    >>> fusion = ps.fuse_davidson(study)
+    >>> ceiling = ps.noise_ceiling(fusion)
+    >>> ceiling["dimension"].tolist()
+    ['mood', 'overall']
     """
     from scipy.stats import rankdata
 

@@ -55,6 +55,14 @@ class Simulation:
         The generating design.
     random_seed : int
         Seed that gives this simulation again; -1 where it was made with a seed sequence.
+
+    Examples
+    --------
+    >>> import ppaint_stats as ps
+    >>> design = ps.PPaintDesign(n_categories=1, n_items=8, n_raters=4, n_pairs=20, dimensions=("mood", "overall"))
+    >>> simulation = ps.simulate_study(design, random_seed=1)
+    >>> simulation.study.n_ratings, len(simulation.truth)
+    (64, 16)
     """
 
     study: Study

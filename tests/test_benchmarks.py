@@ -40,7 +40,11 @@ def test_figures_are_drawn_from_the_results(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.setattr(sys, "argv", ["draw_figures", "--out", str(tmp_path)])
     importlib.import_module("draw_figures").main()
-    assert {path.name for path in tmp_path.iterdir()} == {
+    written = {path.name for path in tmp_path.iterdir()}
+    gallery = {name for name in written if name.startswith("plot_")}
+    assert len(gallery) == 2 * 12  # a caption beside each
+    assert written - gallery == {
+        "agreement.svg",
         "coverage.svg",
         "distillation.svg",
         "error.svg",

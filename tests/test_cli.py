@@ -16,7 +16,7 @@ from ppaint_stats.cli.inputs import parse_columns, parse_scale
 from ppaint_stats.cli.studies import parse_settings
 from ppaint_stats.errors import ArgumentError
 
-COMMANDS = ("demo", "check", "simulate", "design", "plan", "fuse", "compare", "validate", "targets", "doctor")
+COMMANDS = ("demo", "check", "simulate", "design", "plan", "fuse", "compare", "validate", "report", "targets", "doctor")
 
 
 def run(*words, status=0, stdin=None):

@@ -6,7 +6,7 @@ import pytest
 from scipy.optimize import root
 from scipy.special import expit
 
-from ppaint_stats.kernels.elo import ELO_PER_LOGIT, run_elo
+from ppaint_stats.kernels.elo import ELO_PER_LOGIT, run_elo, trace_elo
 
 
 def play(n=6, games=120, seed=0, anchor=0.0, **changes):
@@ -136,3 +136,18 @@ def test_heavy_anchors_hold_and_do_not_swing():
     np.testing.assert_allclose(run.rating, start, atol=40)
     gentle = play(anchor=1e6, k=1e-3, max_passes=300)[1]
     np.testing.assert_allclose(gentle.rating, start, atol=1)
+
+
+def test_traces_end_where_the_run_does():
+    data, run = play(anchor=0.5, n_orders=6, max_passes=3, tol=0.0)
+    played, traces = trace_elo(*data, n_orders=6, n_passes=3, n_points=7, random_seed=1)
+    assert traces.shape == (len(played), 6, 6)
+    np.testing.assert_array_equal(played[[0, 7, 14, 21]], [0, 120, 240, 360])
+    np.testing.assert_allclose(traces[[0, 7, 14, 21]].mean(axis=1), run.trace, rtol=1e-12)
+
+
+def test_traces_of_few_games_keep_each_of_them():
+    data, _ = play(games=3)
+    played, traces = trace_elo(*data, n_orders=2, n_points=50, random_seed=1)
+    assert played.tolist() == [0, 1, 2, 3]
+    assert (np.abs(np.diff(traces, axis=0)).max(axis=2) > 0).all()

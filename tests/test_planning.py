@@ -15,7 +15,7 @@ import ppaint_stats as ps
 from ppaint_stats.cli import app
 from ppaint_stats.errors import ArgumentError, PPaintWarning
 from ppaint_stats.joint.bases import helmert_basis
-from ppaint_stats.planning import plan_study, plot_plan
+from ppaint_stats.planning import plan_study
 from ppaint_stats.planning.assumptions import assume_design, draw_from_priors
 from ppaint_stats.planning.designs import mark_frontier
 from ppaint_stats.planning.information import Habits, Tasks, inform
@@ -28,6 +28,7 @@ from ppaint_stats.planning.judgments import (
 )
 from ppaint_stats.planning.severities import expect_severities
 from ppaint_stats.planning.tastes import absorb_tastes
+from ppaint_stats.plots import plot_plan
 from ppaint_stats.priors import Normal, Priors
 from ppaint_stats.scale import RatingScale
 

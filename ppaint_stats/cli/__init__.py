@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ppaint_stats import __version__
-from ppaint_stats.cli import demo, design, doctor, fusions, plan, reliability, studies, validate
+from ppaint_stats.cli import demo, design, doctor, fusions, plan, reliability, report, studies, validate
 from ppaint_stats.cli.frame import Commands, GreedyCommand
 
 app = typer.Typer(
@@ -49,6 +49,7 @@ app.command("fuse", cls=GreedyCommand)(fusions.fuse)
 app.command("reliability", cls=GreedyCommand)(reliability.reliability)
 app.command("compare", cls=GreedyCommand)(fusions.compare)
 app.command("validate", cls=GreedyCommand)(validate.validate)
+app.command("report", cls=GreedyCommand)(report.report)
 app.command("targets")(fusions.targets)
 app.command("doctor")(doctor.doctor)
 

@@ -43,7 +43,7 @@ type BayesMethod = Literal["nuts", "laplace"]
 def fuse_bayes(
     study: Study,
     *,
-    draws: int = 1000,
+    draws: int = 2000,
     tune: int = 500,
     chains: int = 4,
     cores: int | None = None,

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -19,7 +20,7 @@ from ppaint_stats.fusion import Fusion
 from ppaint_stats.kernels.davidson import outcome_probabilities
 from ppaint_stats.kernels.elo import ELO_PER_LOGIT, run_elo
 from ppaint_stats.study import Study
-from ppaint_stats.typing import Protocols, RandomSeed, Target
+from ppaint_stats.typing import FloatArray, IntArray, Protocols, RandomSeed, Target
 
 BASE = 1500.0
 """Elo points at which an average item stands."""
@@ -128,6 +129,45 @@ def fuse_elo(
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Games:
+    """What Elo plays in a cell: outcomes, start values, virtual draws and the advantage of the first position."""
+
+    a: IntArray
+    b: IntArray
+    score: FloatArray
+    weight: FloatArray
+    start: FloatArray
+    anchor: FloatArray
+    order_effect: float
+    slope: float
+    ties: float
+
+
+def prepare_games(
+    cell: Cell, anchored: AnchoredCell, *, anchor_games: float | None = None, start_slope: float | None = None
+) -> Games:
+    """Turn a cell and its anchored Davidson fit into games; see `fuse_elo` for the arguments."""
+    at = anchored.fit.parameters
+    rated = np.isfinite(anchored.ratings.item) & cell.uses_ratings
+    centred = np.where(rated, anchored.ratings.item - anchored.centre, 0.0)
+    ties = _tie_compression(cell, anchored)
+    slope = start_slope
+    if slope is None:  # a rating score r stands for the strength r / beta
+        slope = ELO_PER_LOGIT * ties / at.slope if at.slope > 0 else 0.0
+    if not cell.uses_ratings:
+        anchor = np.zeros(cell.n_items)
+    elif anchor_games is None:
+        anchor = 4 * anchored.discount * anchored.anchor_precision / ties
+    else:
+        anchor = np.where(rated, anchor_games, 0.0)
+    a, b, outcome, weight = _expand_counts(cell)
+    return Games(
+        a, b, np.array([1.0, 0.5, 0.0])[outcome], weight, BASE + slope * centred, anchor,
+        order_effect=at.order_effect * ELO_PER_LOGIT, slope=slope if rated.any() else float("nan"), ties=ties,
+    )  # fmt: skip
+
+
 def _play_cell(
     cell: Cell,
     anchored: AnchoredCell,
@@ -140,36 +180,21 @@ def _play_cell(
     tol: float,
     bend: bool,
 ) -> CellFit:
-    at = anchored.fit.parameters
-    rated = np.isfinite(anchored.ratings.item) & cell.uses_ratings
-    centred = np.where(rated, anchored.ratings.item - anchored.centre, 0.0)
-    ties = _tie_compression(cell, anchored)
-    slope = start_slope
-    if slope is None:  # a rating score r stands for the strength r / beta
-        slope = ELO_PER_LOGIT * ties / at.slope if at.slope > 0 else 0.0
-    start = BASE + slope * centred
-    if not cell.uses_ratings:
-        anchor = np.zeros(cell.n_items)
-    elif anchor_games is None:
-        anchor = 4 * anchored.discount * anchored.anchor_precision / ties
-    else:
-        anchor = np.where(rated, anchor_games, 0.0)
-    a, b, outcome, weight = _expand_counts(cell)
+    games = prepare_games(cell, anchored, anchor_games=anchor_games, start_slope=start_slope)
     run = run_elo(
-        a, b, np.array([1.0, 0.5, 0.0])[outcome], weight, start, anchor,
-        order_effect=at.order_effect * ELO_PER_LOGIT, k=k, n_orders=n_orders, max_passes=max_passes, tol=tol,
-        random_seed=cell.seed,
+        games.a, games.b, games.score, games.weight, games.start, games.anchor, order_effect=games.order_effect, k=k,
+        n_orders=n_orders, max_passes=max_passes, tol=tol, random_seed=cell.seed,
     )  # fmt: skip
     calibration = calibrate_latent(cell, run.rating, anchored.ratings, bend=bend)
     return CellFit(
         latent=run.rating,
         score=run.rating if calibration is None else calibration.apply(run.rating),
-        covariance=anchored.noise_covariance() * (ELO_PER_LOGIT * ties) ** 2,
+        covariance=anchored.noise_covariance() * (ELO_PER_LOGIT * games.ties) ** 2,
         parameters={
-            "start_slope": slope if rated.any() else float("nan"),
-            "anchor_games": float(anchor.mean()),
-            "order_effect": at.order_effect * ELO_PER_LOGIT,
-            "tie_compression": ties,
+            "start_slope": games.slope,
+            "anchor_games": float(games.anchor.mean()),
+            "order_effect": games.order_effect,
+            "tie_compression": games.ties,
             "passes": float(run.passes),
             "monte_carlo_se": float(run.monte_carlo_se.max()),
             "design_effect": anchored.design_effect,
@@ -241,6 +266,15 @@ def elo_sensitivity(
         One row per combination: ``k, anchor_games, max_passes, converged``, and the medians over categories and
         dimensions of ``srcc`` (rank correlation with the default fit), ``mean_difference`` and ``max_difference``
         (absolute, in rating units).
+
+    Examples
+    --------
+    >>> import ppaint_stats as ps
+    >>> design = ps.PPaintDesign(n_categories=1, n_items=8, n_raters=4, n_pairs=20, dimensions=("mood", "overall"))
+    >>> study = ps.simulate_study(design, random_seed=1).study
+    >>> table = ps.elo_sensitivity(study, k=(16, 32), anchor_scale=(1,), max_passes=(50,), n_orders=5)
+    >>> table[["k", "max_passes"]].to_numpy().tolist()
+    [[16, 50], [32, 50]]
     """
     default = fuse_elo(study, interval="none", n_orders=n_orders, random_seed=random_seed)
     games = float(default.parameters["anchor_games"].mean())

@@ -7,6 +7,7 @@ with K / (1 + pass).
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -80,6 +81,53 @@ def run_elo(
         converged = float(np.abs(trace[-1] - trace[-2]).max(initial=0.0)) < tol
     se = ratings.std(axis=0, ddof=1) / np.sqrt(n_orders) if n_orders > 1 else np.full(len(start), np.nan)
     return EloRun(trace[-1], se, np.array(trace), done, converged)
+
+
+def trace_elo(
+    a: IntArray,
+    b: IntArray,
+    score: FloatArray,
+    weight: FloatArray,
+    start: FloatArray,
+    anchor: FloatArray,
+    *,
+    order_effect: float = 0.0,
+    k: float = 32.0,
+    n_orders: int = 10,
+    n_passes: int = 1,
+    n_points: int = 100,
+    random_seed: np.random.SeedSequence | int | None = None,
+) -> tuple[IntArray, FloatArray]:
+    """Play the comparisons as `run_elo` does, and keep the ratings on the way.
+
+    Parameters
+    ----------
+    a, b, score, weight, start, anchor, order_effect, k, n_orders, random_seed
+        As for `run_elo`.
+    n_passes
+        Passes over each order.
+    n_points
+        Points of each pass at which the ratings are kept.
+
+    Returns
+    -------
+    tuple of ndarray
+        Comparisons played at each point, the first 0, and the ratings there, shape (points, orders, items).
+    """
+    sequence = random_seed if isinstance(random_seed, np.random.SeedSequence) else np.random.SeedSequence(random_seed)
+    orders = _shuffle(len(a), sequence.generate_state(n_orders, dtype=np.uint64))
+    games = np.bincount(a, weights=weight, minlength=len(start)) + np.bincount(b, weights=weight, minlength=len(start))
+    per_game = np.divide(anchor, games, out=np.zeros(len(start)), where=games > 0)
+    ratings = np.tile(start, (n_orders, 1))
+    stops = np.unique(np.linspace(0, len(a), n_points + 1).round().astype(int))
+    played, kept = [0], [ratings.copy()]
+    for done in range(n_passes):
+        for low, high in pairwise(stops.tolist()):
+            part = np.ascontiguousarray(orders[:, low:high])
+            _play(a, b, score, weight, start, per_game, order_effect, k / (1 + done), part, ratings)
+            played.append(done * len(a) + high)
+            kept.append(ratings.copy())
+    return np.array(played), np.array(kept)
 
 
 @numba.njit(cache=True, parallel=True)

@@ -35,6 +35,8 @@ class Report:
         Verdict of a check; None where there is nothing to pass.
     figures : mapping of str to str or bytes, optional
         Figures by name: SVG as text, PNG as bytes.
+    captions : mapping of str to str, optional
+        What figures and tables show, by their names.
 
     Examples
     --------
@@ -62,6 +64,7 @@ class Report:
     settings: Mapping[str, object] = field(default_factory=dict)
     passed: bool | None = None
     figures: Mapping[str, str | bytes] = field(default_factory=dict)
+    captions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         flat = {
@@ -71,6 +74,7 @@ class Report:
         object.__setattr__(self, "tables", flat)
         object.__setattr__(self, "settings", dict(self.settings))
         object.__setattr__(self, "figures", dict(self.figures))
+        object.__setattr__(self, "captions", dict(self.captions))
 
     @property
     def _verdict(self) -> str:
@@ -89,24 +93,29 @@ class Report:
         str
             Valid JSON. Missing numbers are null, infinite ones ``"inf"`` or ``"-inf"``.
         """
-        return json.dumps(
-            {
-                "title": self.title,
-                "passed": self.passed,
-                "text": self.text,
-                "settings": to_plain(self.settings),
-                "tables": {
-                    name: [
-                        dict(zip(map(str, table.columns), map(to_plain, row), strict=True))
-                        for row in table.itertuples(index=False, name=None)
-                    ]
-                    for name, table in self.tables.items()
-                },
+        return json.dumps(self.to_plain(), indent=indent, ensure_ascii=False, allow_nan=False)
+
+    def to_plain(self) -> dict[str, object]:
+        """Turn the report into what JSON can hold: numbers in full, figures left out.
+
+        Returns
+        -------
+        dict
+            ``title, passed, text, settings, tables``, each table a list of its rows.
+        """
+        return {
+            "title": self.title,
+            "passed": self.passed,
+            "text": self.text,
+            "settings": to_plain(self.settings),
+            "tables": {
+                name: [
+                    dict(zip(map(str, table.columns), map(to_plain, row), strict=True))
+                    for row in table.itertuples(index=False, name=None)
+                ]
+                for name, table in self.tables.items()
             },
-            indent=indent,
-            ensure_ascii=False,
-            allow_nan=False,
-        )
+        }
 
     def to_markdown(self, *, max_rows: int | None = None) -> str:
         """Write the report as Markdown.
@@ -143,17 +152,20 @@ class Report:
             The page.
         """
         # Here and not at the top: the screen needs none of it.
+        from ppaint_stats.report.files import write_text
         from ppaint_stats.report.html import render_page
 
         page = render_page(self.title, self._html_body())
         if path is not None:
-            Path(path).write_text(page, encoding="utf-8")
+            write_text(path, page)
         return page
 
     def _html_body(self) -> str:
         from ppaint_stats.report.html import render_body
 
-        return render_body(self.title, self.tables, self.text, self.settings, self._verdict, self.figures)
+        return render_body(
+            self.title, self.tables, self.text, self.settings, self._verdict, self.figures, self.captions
+        )
 
     def _repr_html_(self) -> str:
         from ppaint_stats.report.html import render_fragment

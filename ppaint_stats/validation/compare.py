@@ -23,6 +23,7 @@ from ppaint_stats.validation.shared_inputs import list_variants
 from ppaint_stats.validation.shared_parts import (
     INTERVALS,
     PARTS,
+    Exchange,
     PairScores,
     average_cells,
     exchange_items,
@@ -102,7 +103,8 @@ def compare_fusions(
     - ``excess`` = cross_half - cross_emptied, what the items add to what the design gives by itself;
     - ``ratings_part`` = cross_half - cross_permuted, what the ratings add to what the comparisons carry across halves.
 
-    ``p_value`` tests ``cross_half`` against exchanges of the items in one half; ``verdict`` is "real" (p below .05),
+    ``p_value`` tests ``cross_half`` against exchanges of the items in one half, which give ``null_lower`` to
+    ``null_upper``, an interval of probability ``interval_prob``; ``verdict`` is "real" (p below .05),
     "mostly common input" (likewise, but surely less than half of observed), "artificial" (p above, and surely less
     than half), "undecided", or "no agreement". Halves show what raters who share no judgment agree on. An error that
     all raters share, such as ratings filed under wrong items, agrees across halves as well:
@@ -199,11 +201,11 @@ def _decompose(
     whole = average_cells(parts)
     design = float(whole["cross_emptied"][0])  # a design that favours some items by itself
     floor = max(design, 0.0) if np.isfinite(design) else 0.0
-    by_cell, overall = exchange_items(pair, study, floor=floor, seed=exchange_seed)
+    by_cell, overall = exchange_items(pair, study, floor=floor, prob=prob, seed=exchange_seed)
     rows = [
         {CATEGORY: category, DIMENSION: dimension}
         | _conclude(
-            row, observed.loc[[(category, dimension)]].iloc[0], by_cell.get((category, dimension), np.nan), prob
+            row, observed.loc[[(category, dimension)]].iloc[0], by_cell.get((category, dimension), Exchange()), prob
         )
         for (category, dimension), row in parts.items()
         if (category, dimension) in observed.index
@@ -211,7 +213,9 @@ def _decompose(
     return pd.DataFrame(rows), _conclude(whole, observed.mean(), overall, prob)
 
 
-def _conclude(row: Mapping[str, FloatArray], observed: "pd.Series[float]", p: float, prob: float) -> dict[str, object]:
+def _conclude(
+    row: Mapping[str, FloatArray], observed: "pd.Series[float]", null: Exchange, prob: float
+) -> dict[str, object]:
     found = {"observed": float(observed["srcc"]), "observed_lower": float(observed["srcc_lower"])}
     for name in PARTS:
         found[name] = float(row[name][0])
@@ -220,7 +224,8 @@ def _conclude(row: Mapping[str, FloatArray], observed: "pd.Series[float]", p: fl
             known = draws[np.isfinite(draws)]
             limits = np.quantile(known, [(1 - prob) / 2, (1 + prob) / 2]) if len(known) > 1 else (np.nan, np.nan)
             found |= {f"{name}_lower": float(limits[0]), f"{name}_upper": float(limits[1])}
-    return found | {"p_value": p, "verdict": judge(found, p)}
+    found |= {"null_lower": null.lower, "null_upper": null.upper}
+    return found | {"p_value": null.p, "verdict": judge(found, null.p)}
 
 
 def _note_failures(names: Sequence[str], kinds: Sequence[str], refits: Mapping[tuple[int, int], Refit]) -> list[str]:

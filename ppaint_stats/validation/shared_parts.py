@@ -155,9 +155,18 @@ def _nanmean(values: FloatArray) -> FloatArray:
     return np.asarray(np.where(known, values, 0.0).sum(axis=0) / np.where(count > 0, count, np.nan))
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """The agreement across halves held against exchanged items: p, and the interval of what exchanges give."""
+
+    p: float = float("nan")
+    lower: float = float("nan")
+    upper: float = float("nan")
+
+
 def exchange_items(
-    pair: PairScores, study: Study, *, floor: float, seed: np.random.SeedSequence
-) -> tuple[dict[tuple[str, str], float], float]:
+    pair: PairScores, study: Study, *, floor: float, prob: float, seed: np.random.SeedSequence
+) -> tuple[dict[tuple[str, str], Exchange], Exchange]:
     """Test the agreement across halves against exchanges of items in one half.
 
     Parameters
@@ -168,6 +177,8 @@ def exchange_items(
         The study.
     floor
         What the design gives by itself across halves: added to each exchange.
+    prob
+        Probability of the intervals.
     seed
         Seed.
 
@@ -175,19 +186,20 @@ def exchange_items(
     -------
     tuple
         p by category and dimension, and of the mean over them. Splits of the same raters are no independent trials: p
-        is twice the mean over splits, which is valid however they depend on each other (Vovk and Wang 2020).
+        is twice the mean over splits, which is valid however they depend on each other (Vovk and Wang 2020). The
+        interval is that of the exchanges of all splits together.
     """
-    by_cell: dict[tuple[str, str], list[float]] = {}
-    overall = []
+    by_cell: dict[tuple[str, str], list[FloatArray]] = {}
+    overall: list[FloatArray] = []
     for scores in pair.kinds.get(HALVES, ()):
         rng = np.random.default_rng(seed)
         exchanges = {c: rng.random((N_EXCHANGES, len(study.items(c)))) for c in study.categories}
         found = list(_exchange_cells(scores, study, exchanges))
         for cell, drawn in found:
-            by_cell.setdefault(cell, []).append(_p_value(drawn, floor))
+            by_cell.setdefault(cell, []).append(drawn)
         if found:
-            overall.append(_p_value(np.mean([drawn for _, drawn in found], axis=0), floor))
-    return {cell: _combine(values) for cell, values in by_cell.items()}, _combine(overall)
+            overall.append(np.mean([drawn for _, drawn in found], axis=0))
+    return {cell: _combine(splits, floor, prob) for cell, splits in by_cell.items()}, _combine(overall, floor, prob)
 
 
 def _exchange_cells(
@@ -211,10 +223,13 @@ def _p_value(drawn: FloatArray, floor: float) -> float:
     return float((1 + (drawn[1:] + floor >= drawn[0] - 1e-12).sum()) / len(drawn))
 
 
-def _combine(values: Sequence[float]) -> float:
-    if not values:
-        return float("nan")
-    return values[0] if len(values) == 1 else min(1.0, 2 * float(np.mean(values)))
+def _combine(splits: Sequence[FloatArray], floor: float, prob: float) -> Exchange:
+    if not splits:
+        return Exchange()
+    values = [_p_value(drawn, floor) for drawn in splits]
+    p = values[0] if len(values) == 1 else min(1.0, 2 * float(np.mean(values)))
+    limits = np.quantile(np.concatenate([drawn[1:] for drawn in splits]) + floor, [(1 - prob) / 2, (1 + prob) / 2])
+    return Exchange(p, float(limits[0]), float(limits[1]))
 
 
 def judge(part: Mapping[str, float], p: float) -> str:

@@ -3,19 +3,19 @@
 from typing import TYPE_CHECKING
 
 from ppaint_stats.errors import ArgumentError
+from ppaint_stats.plots.frame import BLUE, GREY, ORANGE, PURPLE, YELLOW, count, new_axes, set_caption, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ppaint_stats.planning.plan import StudyPlan
 
-# Okabe and Ito's colours: apart for every kind of colour vision, and in grey
 KINDS = {
-    "ratings and comparisons": ("#0072B2", "o"),
-    "ratings only": ("#E69F00", "^"),
-    "same raters": ("#CC79A7", "s"),
+    "ratings and comparisons": (BLUE, "o"),
+    "ratings only": (YELLOW, "^"),
+    "same raters": (PURPLE, "s"),
 }
-FRONTIER = "#D55E00"
+FRONTIER = ORANGE
 
 
 def plot_plan(plan: "StudyPlan", *, ax: "Axes | None" = None) -> "Axes":
@@ -50,10 +50,7 @@ def plot_plan(plan: "StudyPlan", *, ax: "Axes | None" = None) -> "Axes":
     table = plan.designs[plan.designs[width].notna()]
     if table.empty:
         raise ArgumentError("no design of this plan has ratings: without them there are no widths to draw")
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        ax = plt.subplots(figsize=(6.6, 4.2), dpi=150, layout="constrained")[1]
+    ax = new_axes(6.6, 4.2) if ax is None else ax
     work = table[table["minutes"] > 0]
     kinds = work["comparisons"].gt(0).map({True: "ratings and comparisons", False: "ratings only"})
     kinds = kinds.mask(work["who"] == "same", "same raters")
@@ -70,19 +67,24 @@ def plot_plan(plan: "StudyPlan", *, ax: "Axes | None" = None) -> "Axes":
                     fontsize=8, color=FRONTIER)  # fmt: skip
     start = table[table["minutes"] == 0]
     if len(start):
-        ax.axhline(float(start[width].iloc[0]), color="#8A8A8A", lw=1.0, ls=(0, (4, 3)), label="pilot as it stands")
+        ax.axhline(float(start[width].iloc[0]), color=GREY, lw=1.0, ls=(0, (4, 3)), label="pilot as it stands")
     budget = plan.settings["budget_minutes"]
     if isinstance(budget, int | float):
-        ax.axvline(budget / 60, color="#8A8A8A", lw=1.0, ls=":", label="budget")
+        ax.axvline(budget / 60, color=GREY, lw=1.0, ls=":", label="budget")
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set_ylim(bottom=0)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.set_axisbelow(True)
-    ax.grid(color="#E4E4E4", lw=0.8)
+    tidy(ax, grid="both")
     prob = float(str(plan.settings["interval_prob"]))
     ax.set_xlabel("raters' time, hours")
     ax.set_ylabel(f"mean width of {prob:.0%} intervals")
     ax.set_title(f"{plan.settings['n_items']} items, scale {plan.settings['scale']}", loc="left", fontsize=10)
     ax.legend(frameon=False, fontsize=8)
+    items = count(int(str(plan.settings["n_items"])), "item")
+    designs, cheap = count(len(table), "design"), count(len(best), "design")
+    set_caption(
+        ax,
+        f"Predicted mean width of {prob:.0%} intervals of {items} against the raters' time, for {designs}; circles "
+        f"mark the {cheap} that no other beats in both, with their numbers of raters.",
+    )
     return ax

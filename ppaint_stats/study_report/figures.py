@@ -1,0 +1,123 @@
+"""Figures of the report: which plots are drawn for which part, and how much of them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ppaint_stats.errors import PPaintError
+from ppaint_stats.fusion import Fusion
+from ppaint_stats.progress import track
+from ppaint_stats.report import Report
+from ppaint_stats.study import Study
+from ppaint_stats.study_report.scores import choose_main
+from ppaint_stats.study_report.section import Section
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_CELLS = 15
+"""Cells whose scores are drawn, at most."""
+
+PATIENCE = 2.0
+
+type Job = tuple[str, str, bool, Callable[[], "Axes"]]
+"""Section, title, whether it is closed at first, and how to draw it."""
+
+
+def draw_figures(
+    study: Study,
+    fusions: Sequence[Fusion],
+    reliability: Report,
+    comparison: Report | None,
+    protocols: Report | Sequence[Fusion] | None,
+    *,
+    progressbar: bool,
+) -> Mapping[str, list[tuple[str, bool, str, str]]]:
+    """Draw all figures: by section, their titles, whether they are closed at first, SVG and caption.
+
+    What cannot be drawn of these data (two items, no raters) is left out.
+    """
+    import matplotlib.pyplot as plt
+
+    from ppaint_stats import plots
+
+    jobs = list(_list_jobs(study, fusions, reliability, comparison, protocols))
+    drawn: dict[str, list[tuple[str, bool, str, str]]] = {}
+    for section, title, closed, draw in track(
+        jobs, total=len(jobs), description="Figures", progressbar=progressbar, patience=PATIENCE
+    ):
+        before = set(plt.get_fignums())
+        try:
+            ax = draw()
+            drawn.setdefault(section, []).append((title, closed, plots.render_svg(ax), plots.caption(ax)))
+        except PPaintError:
+            continue
+        finally:
+            for number in set(plt.get_fignums()) - before:
+                plt.close(number)
+    return drawn
+
+
+def add_figures(section: Section, drawn: Sequence[tuple[str, bool, str, str]]) -> Section:
+    """Put figures into their section."""
+    figures = {title: svg for title, _, svg, _ in drawn}
+    captions = {title: words for title, _, _, words in drawn}
+    closed = {title for title, closed, _, _ in drawn if closed}
+    return replace(section, figures=figures, captions={**section.captions, **captions}, folded=section.folded | closed)
+
+
+def _list_jobs(
+    study: Study,
+    fusions: Sequence[Fusion],
+    reliability: Report,
+    comparison: Report | None,
+    protocols: Report | Sequence[Fusion] | None,
+) -> Iterator[Job]:
+    main = choose_main(fusions)
+    cells = [(c, d) for c, d in study.cells if c in set(main.scores["category"])][:MOST_CELLS]
+    first = {"category": cells[0][0], "dimension": cells[0][1]} if cells else {}
+    if study.n_preferences:
+        for k, category in enumerate(study.categories[:3]):
+            part = study.select(categories=category)
+            dimension = next((d for c, d in part.cells if c == category), None)
+            job = _plan("plot_design", part, category=category, dimension=dimension)
+            yield "data", f"Comparison graph of {category}", k > 0, job
+    for k, (category, dimension) in enumerate(cells):
+        job = _plan("plot_reliability", reliability, category=category, dimension=dimension)
+        yield "reliability", f"Reliability: {dimension} in {category}", k > 0, job
+    yield "reliability", "Reliability against cost", False, _plan("plot_costs", reliability, **first)
+    for k, (category, dimension) in enumerate(cells):
+        job = _plan("plot_scores", main, category=category, dimension=dimension)
+        yield "scores", f"Scores: {dimension} in {category}", k > 0, job
+    yield "scores", "Probability of each rank", True, _plan("plot_ranks", main, **first)
+    if len(main.calibration):
+        yield "scores", "Map to the rating scale", True, _plan("plot_calibration", main, study, **first)
+    if len(main.dimensions):
+        yield "scores", "Correlations of the dimensions", True, _plan("plot_correlations", main)
+    elo = next((fusion for fusion in fusions if fusion.method == "elo"), None)
+    if elo is not None and study.n_preferences:
+        job = _plan("plot_orders", study.select(categories=first["category"], dimensions=first["dimension"]))
+        yield "scores", "Elo over random orders of the comparisons", True, job
+    who = main if len(main.convergence) else reliability
+    for k, (category, dimension) in enumerate(cells):
+        job = _plan("plot_raters", who, category=category, dimension=dimension)
+        yield "raters", f"Severity and ties: {dimension} in {category}", k > 0, job
+    if comparison is not None and "shared_inputs" in comparison.tables:
+        yield "agreement", "Agreement against its nulls", False, _plan("plot_null", comparison)
+    if len(fusions) > 1:
+        yield "agreement", "Two fusions", True, _plan("plot_agreement", fusions[0], fusions[1])
+    if protocols and not isinstance(protocols, Report):
+        job = _plan("plot_protocols", *protocols, **first)
+        yield "agreement", "Ratings against preferences", False, job
+
+
+def _plan(function: str, *values: object, **options: object) -> Callable[[], "Axes"]:
+    """Prepare a plot; its module, and matplotlib with it, is imported when it is drawn."""
+
+    def draw() -> "Axes":
+        module = import_module(f"ppaint_stats.plots.{function.removeprefix('plot_')}")
+        plot: Callable[..., Axes] = getattr(module, function)
+        return plot(*values, **options)
+
+    return draw
