@@ -115,11 +115,12 @@ def explain_failures(checks: pd.DataFrame) -> list[str]:
         "tree_depth": "{value:.0f} transitions reached the largest tree depth",
         "bfmi": "E-BFMI is {value:.2f} ({where}), not above {threshold:g}",
         "mcse": "the Monte Carlo error of a score is {value:.2f} of its sd ({where}), not below {threshold:g}",
-        "inner": "the last step moved the centre by {value:.2f} posterior sds, not {threshold:.2f}",
-        "outer": "the last step moved the hyperparameters by {value:.2f} posterior sds, not {threshold:.2f}",
+        "score_error": "chains of the short run disagree by so much that scores may be off by {value:.2f} of their sd, "
+        "not {threshold:g}",
+        "run_r_hat": "R-hat of the short run is {value:.2f} ({where}), not {threshold:g}",
+        "run_divergences": "{value:.0%} of the short run's transitions diverged, more than {threshold:.0%}",
         "definite": "the curvature is not positive definite",
-        "widening": "the variance of {where} is {value:.1f} times its prior's, more than {threshold:g} times",
-        "curvature": "the posterior's curvature differs by {value:.0%} from the approximation's ({where}), more than "
+        "width": "the posterior's widths differ by {value:.0%} from the approximation's ({where}), more than "
         "{threshold:.0%}",
     }
     failed = checks[~checks["passed"]]
@@ -195,20 +196,27 @@ def _describe_approximation(fusion: "Fusion", reasons: list[str]) -> "Report":
     from ppaint_stats.report import Report
 
     checks, s = fusion.convergence, fusion.settings
-    text = f"Approximate (Laplace): {s['draws']} draws of a normal approximation, found in {s['rounds']} rounds"
+    text = (
+        f"Approximate (Laplace): {s['draws']} draws, utilities and consensus from a normal approximation, all else "
+        f"from a short NUTS run of {s['run_chains']} chains with {s['run_draws']} draws after "
+        f"{s['run_tune']} tuning steps"
+    )
     if reasons:
         advice = list(dict.fromkeys(checks.loc[~checks["passed"], "advice"]))
         text += f": {'; '.join(reasons)}.\n\nWhat to try: {'; '.join(advice)}."
     else:
-        error = float(checks.loc[checks["check"] == "curvature", "value"].iloc[0])
+        row = checks.set_index("check")["value"]
         text += (
-            f"; the posterior's mean curvature is within {error:.0%} of the approximation's in every block. This does "
-            "not show how skewed spreads are: only method='nuts' does."
+            f"; its chains agree within {row['score_error']:.2f} sds of the scores' means, and its widths are "
+            f"those of the run within {row['width']:.0%} in every block. Spreads and habits rest on the short run "
+            "alone: for these take method='nuts'."
         )
     return Report(
         title="Laplace approximation",
         tables={"checks": checks},
         text=text,
-        settings={name: s[name] for name in ("approximation", "draws", "rounds", "random_seed")},
+        settings={
+            name: s[name] for name in ("approximation", "draws", "run_chains", "run_tune", "run_draws", "random_seed")
+        },
         passed=not reasons,
     )

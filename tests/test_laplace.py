@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,9 +14,12 @@ from test_model import PRIORS, STUDIES, make_case
 import ppaint_stats as ps
 from ppaint_stats.errors import ArgumentError, ConvergenceWarning
 from ppaint_stats.joint.density import prepare_data
-from ppaint_stats.joint.laplace_arrow import Parts, factorise
-from ppaint_stats.joint.laplace_curvature import Curvature
-from ppaint_stats.joint.laplace_places import find_places
+from ppaint_stats.joint.laplace_blocks import (
+    _factorise_block,
+    factorise,
+    find_blocks,
+    find_curvature,
+)
 from ppaint_stats.kernels.joint.density import joint_logp
 
 DESIGN = ps.PPaintDesign(n_categories=1, n_items=15, n_raters=5, dimensions=("a", "b"), n_pairs=105)
@@ -37,81 +41,66 @@ def fusion(study):
     return fuse(study)
 
 
-def make_dense(arrow):
-    """The whole matrix of an arrow: units, categories, core."""
-    to_values = arrow.values_by_core.toarray()
-    units, categories = (block_diag(np.zeros((0, 0)), *blocks) for blocks in (arrow.units, arrow.categories))
+def make_dense(curvature, blocks):
+    """The whole matrix, units then categories."""
+    units, categories = (block_diag(np.zeros((0, 0)), *parts) for parts in (curvature.units, curvature.categories))
     across = np.zeros((len(units), len(categories)))
-    rows = np.cumsum([0, *(len(b) for b in arrow.units)])
-    columns = np.cumsum([0, *(len(b) for b in arrow.categories)])
-    for j, c in enumerate(arrow.unit_category):
-        across[rows[j] : rows[j + 1], columns[c] : columns[c + 1]] = arrow.unit_by_category[j]
-    core = to_values.T @ arrow.values @ to_values + arrow.core
-    empty = np.zeros((0, len(core)))
-    by_core = np.vstack(
-        [empty, *(b @ to_values[v] for b, v in zip(arrow.unit_by_values, arrow.unit_values, strict=True))]
-    )
-    category_by_core = np.vstack(
-        [b @ to_values[v] for b, v in zip(arrow.category_by_values, arrow.category_values, strict=True)]
-    )
-    return np.block(
-        [[units, across, by_core], [across.T, categories, category_by_core], [by_core.T, category_by_core.T, core]]
-    )
+    rows = np.cumsum([0, *(len(b) for b in curvature.units)])
+    columns = np.cumsum([0, *(len(b) for b in curvature.categories)])
+    for j, c in enumerate(blocks.unit_category):
+        across[rows[j] : rows[j + 1], columns[c] : columns[c + 1]] = curvature.unit_by_category[j]
+    return np.block([[units, across], [across.T, categories]])
+
+
+def prepare(name):
+    case = make_case(name)
+    blocks = find_blocks(case.encoding, case.layout)
+    inner = np.concatenate([np.empty(0, dtype=int), *blocks.parts])
+    return prepare_data(case.encoding, case.layout, PRIORS), blocks, inner, int(case.layout.starts[-1])
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_curvature_is_that_of_the_density(name):
-    case = make_case(name)
-    data = prepare_data(case.encoding, case.layout, PRIORS)
-    places = find_places(case.encoding, case.layout)
-    size = int(case.layout.starts[-1])
-    assert sorted([*places.inner, *places.hyper]) == list(range(size))
-    x = np.random.default_rng(1).normal(0, 0.3, size)
-    x[: case.layout.starts[1]] = 0.0  # where lapses are likely their likelihood bends downwards, as it should
-    curvature = Curvature(case.encoding, case.layout, data, places, 1)
-    arrow = curvature.find(x, [np.zeros(size)])
-    curvature.pool.shutdown()
+    data, blocks, inner, size = prepare(name)
+    assert sorted([*inner, *blocks.others]) == list(range(size))
+    points = np.random.default_rng(1).normal(0, 0.3, (2, size))
+    with ThreadPoolExecutor(1) as pool:
+        found = make_dense(find_curvature(points, data, blocks, pool), blocks)
     step = 1e-5
-    expected = np.zeros((len(places.inner), len(places.inner)))
-    for i, place in enumerate(places.inner):
-        gradients = []
-        for sign in (1, -1):
-            y = x.copy()
-            y[place] += sign * step
-            gradients.append(joint_logp(y, data)[1][places.inner])
-        expected[:, i] = (gradients[1] - gradients[0]) / (2 * step)
-    found = make_dense(arrow)
-    lapse = np.isin(places.inner, curvature.lapses)
-    both = lapse[:, None] & lapse
-    scale = np.abs(expected).max()
-    assert np.abs(np.where(both, 0.0, found - expected)).max() < 3e-5 * scale
-    assert (found[both] >= expected[both] - 3e-5 * scale).all()
+    expected = np.zeros((len(inner), len(inner)))
+    for x in points:
+        for i, place in enumerate(inner):
+            sides = []
+            for sign in (1, -1):
+                y = x.copy()
+                y[place] += sign * step
+                sides.append(joint_logp(y, data)[1][inner])
+            expected[:, i] += (sides[1] - sides[0]) / (2 * step) / len(points)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max(initial=1.0))
 
 
 @pytest.mark.parametrize("name", ["one category", "partial", "anonymous counts", "preferences"])
-def test_factor_solves_and_colours(name):
-    case = make_case(name)
-    data = prepare_data(case.encoding, case.layout, PRIORS)
-    places = find_places(case.encoding, case.layout)
-    size = int(case.layout.starts[-1])
-    curvature = Curvature(case.encoding, case.layout, data, places, 1)
-    arrow = curvature.find(np.zeros(size), [np.zeros(size)])
-    for blocks in (arrow.units, arrow.categories):
-        for block in blocks:
-            block[np.diag_indices(len(block))] += 20.0
-    arrow.core[np.diag_indices(len(arrow.core))] += 20.0
-    dense = make_dense(arrow)
-    factor = factorise(arrow)
-    right = np.random.default_rng(2).standard_normal((size, 3))
-    solved = factor.solve(curvature.split(right)).join()
-    np.testing.assert_allclose(solved, np.linalg.solve(dense, right[places.inner]), atol=1e-10)
-    unit = np.zeros((size, len(places.inner)))
-    unit[places.inner, np.arange(len(places.inner))] = 1.0
-    root = factor.colour(curvature.split(unit)).join()
-    np.testing.assert_allclose(root @ root.T, np.linalg.inv(dense), atol=1e-10)
-    given = factor.colour_blocks(Parts(*vars(curvature.split(unit)).values()))
-    assert not given.core.any()
-    curvature.pool.shutdown()
+def test_factor_whitens_and_colours(name):
+    data, blocks, inner, size = prepare(name)
+    with ThreadPoolExecutor(1) as pool:
+        curvature = find_curvature(np.zeros((1, size)), data, blocks, pool)
+    for block in (*curvature.units, *curvature.categories):
+        block[np.diag_indices(len(block))] += 20.0
+    dense = make_dense(curvature, blocks)
+    factor = factorise(curvature, blocks)
+    assert factor.ridge == 0.0
+    unit = np.zeros((size, len(inner)))
+    unit[inner, np.arange(len(inner))] = 1.0
+    root = factor.colour(unit)
+    assert not root[blocks.others].any()
+    np.testing.assert_allclose(root[inner] @ root[inner].T, np.linalg.inv(dense), atol=1e-10)
+    np.testing.assert_allclose(factor.colour(factor.whiten(unit))[inner], np.linalg.inv(dense), atol=1e-10)
+
+
+def test_what_is_not_positive_definite_is_lifted_and_told():
+    ridges = []
+    assert np.isfinite(_factorise_block(np.array([[1.0, 2.0], [2.0, 1.0]]), ridges)).all()
+    assert ridges[0] > 0
 
 
 def test_it_agrees_with_nuts(study, fusion):

@@ -105,8 +105,8 @@ def fuse(
 
     A .nc file holds everything and is what compare and targets read; a .csv file holds the scores.
 
-    Method bayes is the joint model: it samples, for one to three minutes on a full study. Method laplace, an
-    experiment, approximates it.
+    Method bayes is the joint model: it samples, for two to four minutes on a full study. Method laplace
+    approximates it, in less than one.
 
     Exit status 1: a fit did not converge; what it gave is written all the same.
 

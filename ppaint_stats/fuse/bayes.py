@@ -34,6 +34,7 @@ from ppaint_stats.typing import FloatArray, Protocols, RandomSeed, Target
 
 if TYPE_CHECKING:
     from ppaint_stats.joint.draws import Draws
+    from ppaint_stats.joint.laplace import Approximation
     from ppaint_stats.joint.sampling import Sample
 
 type Sampler = Literal["nutpie", "pymc"]
@@ -97,9 +98,9 @@ def fuse_bayes(
         Acceptance rate that the step size is tuned to. None takes 0.8 where every rater's comparisons determine the
         rater's utilities well, as in PPaint's design, 0.95 elsewhere, and 0.98 with a protocol discrepancy.
     method
-        "nuts" samples; "laplace", an experiment, draws from a nested Laplace approximation, and the fusion says that it
-        is approximate. It seldom converges yet, warns where it does not, and its scores are then not to be used.
-        ``tune``, ``chains``, ``sampler`` and ``target_accept`` have no meaning for it.
+        "nuts" samples. "laplace" is for quick looks and large studies: a short NUTS run, and given its draws a normal
+        approximation of utilities and consensus, from which ``draws`` draws are made; the fusion says that it is
+        approximate, and warns where its checks fail. ``tune``, ``chains`` and ``sampler`` have no meaning for it.
 
     Returns
     -------
@@ -151,15 +152,7 @@ def fuse_bayes(
         check_probability("target_accept", target_accept)
     if cores is not None:
         check_count("cores", cores, 1)
-    if method not in get_args(BayesMethod.__value__):
-        raise ArgumentError(f"method={method!r} is not one of {list(get_args(BayesMethod.__value__))}")
-    if method == "laplace" and protocol_discrepancy:
-        raise ArgumentError(
-            "method='laplace' does not go with protocol_discrepancy=True: the posterior of a correlation is too "
-            "far from normal; use method='nuts'"
-        )
-    if sampler not in get_args(Sampler.__value__):
-        raise ArgumentError(f"sampler={sampler!r} is not one of {list(get_args(Sampler.__value__))}")
+    _check_engine(method, sampler, discrepancy=protocol_discrepancy)
     priors = Priors() if priors is None else priors
     used = restrict_study(study, protocols)
     cells = build_cells(used, protocols=protocols, random_seed=random_seed)
@@ -176,12 +169,13 @@ def fuse_bayes(
     cores = (most if method == "laplace" else min(most, chains)) if cores is None else cores
     sampler_seed, draw_seed, rank_seed = split_seed(random_seed, 3)
     chosen = int(sampler_seed.generate_state(1)[0])
-    checks: pd.DataFrame | None = None
+    approximation: Approximation | None = None
     engine: dict[str, object]
     if method == "laplace":
-        sample, checks, engine = run_laplace(
-            encoding, layout, priors, draws=draws, cores=cores, seed=chosen, progressbar=progressbar
-        )
+        sample, approximation, engine = run_laplace(
+            encoding, layout, priors, draws=draws, cores=cores, seed=chosen, target_accept=target_accept,
+            progressbar=progressbar,
+        )  # fmt: skip
     else:
         sample = run_sampler(
             used, encoding, layout, priors, sampler=sampler, draws=draws, tune=tune, chains=chains, cores=cores,
@@ -203,8 +197,12 @@ def fuse_bayes(
         cells, np.split(columns.mean(axis=0), sizes), np.split(latent_columns.mean(axis=0), sizes), spread,
         prob=interval_prob, bounded=target != "relative", seed=rank_seed,
     )  # fmt: skip
-    if checks is None:
+    if approximation is None:
         checks = _check_chains(sample, found.draws, encoding, columns, latent_columns, labels)
+    else:
+        from ppaint_stats.joint.laplace import check_approximation
+
+        checks = check_approximation(approximation, layout, columns, labels)
     reasons = explain_failures(checks)
     if reasons:
         warnings.warn(
@@ -293,17 +291,33 @@ def run_sampler(
 
 
 def run_laplace(
-    encoding: Encoding, layout: Layout, priors: Priors, **options: Any
-) -> tuple["Sample", pd.DataFrame, dict[str, object]]:
-    """Draw from the Laplace approximation; its checks, and what settings say of it."""
+    encoding: Encoding, layout: Layout, priors: Priors, *, target_accept: float, **options: Any
+) -> tuple["Sample", "Approximation", dict[str, object]]:
+    """Draw from the Laplace approximation; what its checks judge, and what settings say of it."""
+    from ppaint_stats.joint import laplace
     from ppaint_stats.joint.density import prepare_data
-    from ppaint_stats.joint.laplace import sample_laplace
 
-    sample, checks, rounds = sample_laplace(encoding, prepare_data(encoding, layout, priors), layout, **options)
+    sample, found = laplace.sample_laplace(
+        encoding, prepare_data(encoding, layout, priors), layout, target_accept=target_accept, **options
+    )
     engine = {"approximation": "nested Laplace", "sampler": "laplace", "draws": options["draws"], "tune": 0,
-              "chains": 1, "target_accept": None, "rounds": rounds,
+              "chains": 1, "target_accept": target_accept, "run_chains": laplace.CHAINS, "run_tune": laplace.TUNE,
+              "run_draws": laplace.DRAWS, "leapfrog_steps": float(found.run.stats["n_steps"].mean()),
               "sampling_seconds": round(sample.seconds, 3)}  # fmt: skip
-    return sample, checks, engine
+    return sample, found, engine
+
+
+def _check_engine(method: str, sampler: str, *, discrepancy: bool) -> None:
+    """Refuse engines that there are not, and what an engine cannot do."""
+    if method not in get_args(BayesMethod.__value__):
+        raise ArgumentError(f"method={method!r} is not one of {list(get_args(BayesMethod.__value__))}")
+    if method == "laplace" and discrepancy:
+        raise ArgumentError(
+            "method='laplace' does not go with protocol_discrepancy=True: how the utilities bend depends too much on "
+            "the correlation; use method='nuts'"
+        )
+    if sampler not in get_args(Sampler.__value__):
+        raise ArgumentError(f"sampler={sampler!r} is not one of {list(get_args(Sampler.__value__))}")
 
 
 def _check_chains(
