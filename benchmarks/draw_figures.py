@@ -14,6 +14,7 @@ from figure_agreement import draw_agreement
 from figure_gallery import draw_gallery
 from figure_plan import draw_plan
 from figure_sbc import draw_sbc
+from figure_taste import draw_taste
 from prior_predictive import draw_panels, tabulate_panels
 
 from ppaint_stats import PPaintDesign, simulate_study
@@ -250,7 +251,7 @@ def main() -> None:
     with plt.rc_context(STYLE):
         for draw in (
             draw_ties, draw_error, draw_coverage, draw_priors, draw_labels, draw_verdict, draw_distillation, draw_plan,
-            draw_agreement,
+            draw_agreement, draw_taste,
         ):  # fmt: skip
             draw(args.out)
         save(draw_sbc(), args.out, "sbc")

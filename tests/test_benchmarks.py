@@ -54,6 +54,7 @@ def test_figures_are_drawn_from_the_results(tmp_path: Path, monkeypatch: pytest.
         "priors.md",
         "priors.svg",
         "sbc.svg",
+        "taste.svg",
         "ties.svg",
         "verdict.svg",
     }
