@@ -25,7 +25,7 @@ demo: .venv/.core  ## simulate a study, check it, fuse it, and compare with the 
 
 # Lint, types and docs come first, so that the last line is pytest's own summary.
 test: lint types docs  ## lint, format check, types, docs, then tests with doctests (every extra)
-	$(PYTEST) --numprocesses=auto --maxprocesses=4 --cov --cov-report=term
+	$(PYTEST) --numprocesses=auto --maxprocesses=4 --dist=worksteal --cov --cov-report=term
 
 test-slow: .venv/.all  ## the tests that take minutes or need the network
 	$(PYTEST) -m slow

@@ -100,7 +100,7 @@ def main() -> None:
             done = subprocess.run([sys.executable, __file__, "--one", name], capture_output=True, text=True, check=True)
             times.append(json.loads(done.stdout.splitlines()[-1]))
     note = (
-        "Laplace approximation against NUTS (4 chains of 1,000 draws); means in posterior sds, sds as a share; one "
+        "Laplace approximation against NUTS at its defaults; means in posterior sds, sds as a share; one "
         "simulated study each, seed 2 (the method was made on seed 1)."
     )
     write_results(args.out, "laplace", {"errors": pd.DataFrame(errors), "times": pd.DataFrame(times)}, note=note)

@@ -1,19 +1,26 @@
-"""Code in the documentation runs: the blocks of a page in order, in a folder with small tables; sampling is brief."""
+"""Code in the documentation runs: the blocks of a page in order, in a folder with small tables; sampling is brief.
 
+Commands run among the slow tests (``make test-slow``); here their options are looked at.
+"""
+
+import importlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import click
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+import typer
+from bayes_helpers import fuse
 
 import ppaint_stats as ps
-from tests.bayes_helpers import fuse
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^( *)```(python|text|console)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
@@ -129,6 +136,18 @@ def read_commands(page):
     return [line.removeprefix("$ ").split("   #")[0].strip() for line in text.splitlines() if line.startswith("$ ")]
 
 
+@pytest.mark.parametrize("page", list_pages("console"))
+def test_commands_have_the_options_that_pages_give_them(page):
+    """Every command of the two programs is read, as far as its options go; it is run among the slow tests."""
+    apps = {"ppaint": "ppaint_stats.cli", "ppaint-distill": "ppaint_distill.cli"}
+    for command in read_commands(page):
+        program, *words = shlex.split(command.partition(" | ")[0].partition(" &")[0])
+        if program in apps and words and not words[0].startswith("-"):
+            group = typer.main.get_command(importlib.import_module(apps[program]).app)
+            chosen = group.commands[words[0]]
+            chosen.make_parser(click.Context(chosen)).parse_args(words[1:])
+
+
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory):
     """A folder with the programs, as an installation puts them on the path."""
@@ -139,6 +158,7 @@ def programs(tmp_path_factory):
     return place
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are for a POSIX shell")
 @pytest.mark.parametrize(
     "page",

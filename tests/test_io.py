@@ -1,7 +1,6 @@
 """read_study: files, dataframes, folders, margins, counts, and errors that point at the place."""
 
 import json
-import re
 import tempfile
 from pathlib import Path
 
@@ -371,18 +370,3 @@ def test_cadb_and_repeats(data_dir):
     assert study.n_ratings == 5 * 9497
     with pytest.raises(DataError, match=r"rows 0, 1, 4, .* and 950 more: more than one rating of .*'trial'"):
         read_study(ratings=data_dir / "pixelpattern_complexity_ratings.csv", scale=(0, 100, 1))
-
-
-def test_the_guide_runs_as_printed(tmp_path, monkeypatch, capsys):
-    """Run every block of the guide in order; what a block prints must be the text block that follows it."""
-    guide = Path(__file__).parents[1] / "docs" / "how-to" / "data.md"
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"^```(python|text)\n(.*?)^```", guide.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(blocks) > 10
-    names: dict[str, object] = {}
-    for kind, block in blocks:
-        if kind == "python":
-            exec(block, names)
-        else:
-            assert capsys.readouterr().out.strip() == block.strip()
-    assert capsys.readouterr().out == ""

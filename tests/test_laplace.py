@@ -124,14 +124,14 @@ def test_it_says_that_it_is_approximate(fusion, tmp_path):
     assert fusion.method == "laplace"
     assert fusion.settings["approximate"] is True
     assert "approximate" in repr(fusion)
-    assert fusion.summary().attrs["approximate"] == "nested Laplace"
+    assert fusion.summary().attrs["approximate"] == "short NUTS run and Laplace"
     assert ps.diagnose(fusion).text.startswith("Approximate (Laplace)")
     loaded = ps.load_fusion(fusion.save(tmp_path / "fusion.nc"))
     assert repr(loaded) == repr(fusion)
     np.testing.assert_array_equal(loaded.scores["score"], fusion.scores["score"])
     np.testing.assert_array_equal(loaded.spread.draws, fusion.spread.draws)
     metadata = pq.read_metadata(fusion.to_targets(tmp_path / "targets.parquet")).metadata
-    assert metadata[b"approximate"] == b"nested Laplace"
+    assert metadata[b"approximate"] == b"short NUTS run and Laplace"
     assert json.loads(metadata[b"provenance"])["method"] == "laplace"
     assert fusion.posterior["posterior"].sizes["chain"] == 1
 

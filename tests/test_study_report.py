@@ -130,6 +130,8 @@ def test_verdicts_are_written_from_the_tables(report, reliability):
         (0.92, 0.85, 0.95, "good", ""),
         (0.0, 0.0, 0.2, "bad", "No number of raters up to 200 is sure to reach it"),
         (np.nan, np.nan, np.nan, "open", ""),
+        (0.92, np.nan, np.nan, "look", "Assess it with resamples (n_boot)"),  # no interval is no evidence
+        (0.62, np.nan, np.nan, "bad", "Add 8 raters"),
     ],
 )
 def test_what_follows_from_a_reliability(value, lower, upper, status, action):
@@ -239,6 +241,9 @@ def test_studies_of_one_protocol_without_raters_and_without_intervals(study):
                         reliability=ps.assess_reliability(rated, n_boot=0, random_seed=1))  # fmt: skip
     assert [s.anchor for s in made.sections] == ANCHORS
     assert "<h1>" in made.to_html()
+    assert "ratings alone gave" in made.sections[-1].text
+    assert "Davidson" not in made.sections[-1].text
+    assert "Not drawn: Reliability against cost, since" in " ".join(made.sections[2].missing)
     compared = study.drop_protocol("ratings")
     unnamed = ps.Study(preferences=compared.preferences.drop(columns="rater"))
     made = report_study(
@@ -247,6 +252,7 @@ def test_studies_of_one_protocol_without_raters_and_without_intervals(study):
     )  # fmt: skip
     assert "no intervals" in " ".join(f.text for f in made.findings)
     assert "latent" in made.sections[3].captions["scores"]
+    assert "sigmoid" not in made.sections[-1].text
     made.to_html()
 
 

@@ -300,7 +300,7 @@ def run_laplace(
     sample, found = laplace.sample_laplace(
         encoding, prepare_data(encoding, layout, priors), layout, target_accept=target_accept, **options
     )
-    engine = {"approximation": "nested Laplace", "sampler": "laplace", "draws": options["draws"], "tune": 0,
+    engine = {"approximation": "short NUTS run and Laplace", "sampler": "laplace", "draws": options["draws"], "tune": 0,
               "chains": 1, "target_accept": target_accept, "run_chains": laplace.CHAINS, "run_tune": laplace.TUNE,
               "run_draws": laplace.DRAWS, "leapfrog_steps": float(found.run.stats["n_steps"].mean()),
               "sampling_seconds": round(sample.seconds, 3)}  # fmt: skip

@@ -69,8 +69,7 @@ def run_elo(
     """
     sequence = random_seed if isinstance(random_seed, np.random.SeedSequence) else np.random.SeedSequence(random_seed)
     seeds = sequence.generate_state(n_orders, dtype=np.uint64)
-    games = np.bincount(a, weights=weight, minlength=len(start)) + np.bincount(b, weights=weight, minlength=len(start))
-    per_game = np.divide(anchor, games, out=np.zeros(len(start)), where=games > 0)
+    per_game = _spread_anchor(a, b, weight, anchor)
     ratings = np.tile(start, (n_orders, 1))
     orders = _shuffle(len(a), seeds)
     trace, converged, done = [start], False, 0
@@ -116,8 +115,7 @@ def trace_elo(
     """
     sequence = random_seed if isinstance(random_seed, np.random.SeedSequence) else np.random.SeedSequence(random_seed)
     orders = _shuffle(len(a), sequence.generate_state(n_orders, dtype=np.uint64))
-    games = np.bincount(a, weights=weight, minlength=len(start)) + np.bincount(b, weights=weight, minlength=len(start))
-    per_game = np.divide(anchor, games, out=np.zeros(len(start)), where=games > 0)
+    per_game = _spread_anchor(a, b, weight, anchor)
     ratings = np.tile(start, (n_orders, 1))
     stops = np.unique(np.linspace(0, len(a), n_points + 1).round().astype(int))
     played, kept = [0], [ratings.copy()]
@@ -128,6 +126,13 @@ def trace_elo(
             played.append(done * len(a) + high)
             kept.append(ratings.copy())
     return np.array(played), np.array(kept)
+
+
+def _spread_anchor(a: IntArray, b: IntArray, weight: FloatArray, anchor: FloatArray) -> FloatArray:
+    """Virtual draws of each item per game that it plays."""
+    n = len(anchor)
+    games = np.bincount(a, weights=weight, minlength=n) + np.bincount(b, weights=weight, minlength=n)
+    return np.divide(anchor, games, out=np.zeros(n), where=games > 0)
 
 
 @numba.njit(cache=True, parallel=True)

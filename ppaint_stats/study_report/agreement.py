@@ -47,17 +47,14 @@ def describe_agreement(
         findings.append(finding)
         absent.append(
             "How far both protocols measure one thing, apart from noise, takes the joint model: ppaint fuse STUDY "
-            "--method "
-            "bayes --discrepancy --out joint.nc, then ppaint report STUDY --fusion joint.nc."
+            "--method bayes --discrepancy --out joint.nc, then ppaint report STUDY --fusion joint.nc."
         )
     captions = {
         "summary": "Medians over categories and dimensions: Spearman's, Pearson's and Kendall's correlation, "
-        "differences in "
-        "points of the scale, Lin's concordance (ccc).",
+        "differences in points of the scale, Lin's concordance (ccc).",
         "agreement": "Agreement by category and dimension; srcc is Spearman's correlation with its interval.",
         "verdicts": "What agreement is worth: cross half is that of fusions of disjoint halves of the raters, shared "
-        "part "
-        "what comes from common judgments alone.",
+        "part what comes from common judgments alone.",
         "shared_inputs": "The same by category and dimension.",
         "protocols": "Spearman's correlation of scores from ratings alone with scores from preferences alone.",
         "protocol correlation": "Correlation of what ratings and what preferences measure, by dimension.",
@@ -83,8 +80,8 @@ def judge_fusions(comparison: Report) -> list[Finding]:
             if np.isfinite(row["cross_half"]):
                 text = (
                     f"Agreement of {pair} is {verdict}: {row['observed']:.2f} as observed, {row['cross_half']:.2f} "
-                    "across "
-                    f"raters who share no judgment (p = {row['p_value']:.3g}; below 0.05 it is about the items)."
+                    f"across raters who share no judgment (p = {row['p_value']:.3g}; below 0.05 it is about the "
+                    "items)."
                 )
             action = "" if verdict == "real" else "Do not take it as confirmation: more raters would tell."
             found.append(Finding(STATUS.get(verdict, "open"), "agreement", text, action, "", row["cross_half"]))

@@ -15,7 +15,7 @@ from ppaint_stats.study_report.agreement import describe_agreement
 from ppaint_stats.study_report.checks import describe_convergence, describe_prediction
 from ppaint_stats.study_report.data import describe_data
 from ppaint_stats.study_report.document import StudyReport, answer_shortly
-from ppaint_stats.study_report.figures import add_figures, draw_figures
+from ppaint_stats.study_report.figures import Drawn, add_figures, draw_figures
 from ppaint_stats.study_report.methods import describe_methods
 from ppaint_stats.study_report.raters import describe_raters
 from ppaint_stats.study_report.reliability import describe_reliability
@@ -108,8 +108,12 @@ def report_study(
         from ppaint_stats.validation.compare import compare_fusions
 
         comparison = compare_fusions(*found, random_seed=random_seed)
+    apart: tuple[str, ...] = ()
     if protocols is None:
-        protocols = _compare_protocols(study, found, random_seed, progressbar)
+        try:
+            protocols = _compare_protocols(study, found, random_seed, progressbar)
+        except PPaintError as error:
+            apart = (f"The protocols are not compared with each other, since one alone cannot be fused: {error}",)
     pictures = Thumbnails()
     if images is not None:
         keys = found[0].scores[[CATEGORY, ITEM]].drop_duplicates()
@@ -119,13 +123,13 @@ def report_study(
         describe_reliability(reliability),
         describe_scores(found, missing=(HOW_TO_SHOW,) if images is None else pictures.missing),
         describe_raters(reliability),
-        describe_agreement(comparison, protocols, missing=_say_alone(found)),
+        describe_agreement(comparison, protocols, missing=(*_say_alone(found), *apart)),
         describe_convergence(found),
         describe_prediction(validation),
         describe_methods(study, found, reliability, comparison, validation),
     ]
     drawn = draw_figures(study, found, reliability, comparison, protocols, progressbar=progressbar)
-    whole = tuple(add_figures(section, drawn.get(section.anchor, ())) for section in sections)
+    whole = tuple(add_figures(section, drawn.get(section.anchor, Drawn())) for section in sections)
     from ppaint_stats import __version__
 
     lead = f"{count(len(study.items()), 'item')}, {count(len(study.raters), 'rater')}"
@@ -159,8 +163,7 @@ def _check_fusions(study: Study, fusions: tuple[Fusion, ...]) -> tuple[Fusion, .
             if (category, dimension) not in known or item not in items[category]:
                 raise ArgumentError(
                     f"{fusion!r} scores {item!r} in category {category!r}, dimension {dimension!r}, which this study "
-                    "does "
-                    "not hold; give the study that the fusion was made from"
+                    "does not hold; give the study that the fusion was made from"
                 )
     return fusions
 
@@ -188,12 +191,8 @@ def _compare_protocols(
     if not (study.n_ratings and study.n_preferences):
         return None
     options = {"random_seed": seed, "progressbar": progressbar}
-    try:
-        rated = fuse_davidson(study, protocols="ratings", **options)  # type: ignore[arg-type]
-        preferred = fuse_davidson(study, protocols="preferences", **options)  # type: ignore[arg-type]
-    except PPaintError:
-        return None  # one protocol alone cannot order these items; the section on the data says why
-    return rated, preferred
+    rated = fuse_davidson(study, protocols="ratings", **options)  # type: ignore[arg-type]
+    return rated, fuse_davidson(study, protocols="preferences", **options)  # type: ignore[arg-type]
 
 
 def _say_alone(fusions: tuple[Fusion, ...]) -> tuple[str, ...]:

@@ -26,10 +26,8 @@ def describe_data(study: Study) -> Section:
     captions = {
         "notes": "What was noticed in the data; 'look' asks for a decision, 'info' is for your information.",
         "cells": "What each category and dimension holds. Missing: share of rater and item pairs without a rating; "
-        "ties: "
-        "share of comparisons; first: share of decisions for the item shown first; comparison parts: separate parts "
-        "into "
-        "which the comparisons fall.",
+        "ties: share of comparisons; first: share of decisions for the item shown first; comparison parts: separate "
+        "parts into which the comparisons fall.",
         "raters": "What each rater did.",
         "scale": "How often each step of the scale was used.",
     }

@@ -1,7 +1,8 @@
 """Figures of the report: which plots are drawn for which part, and how much of them."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,19 @@ MOST_CELLS = 15
 
 PATIENCE = 2.0
 
+MOST_GRAPHS = 3
+"""Categories whose comparison graphs are drawn, at most."""
+
 type Job = tuple[str, str, bool, Callable[[], "Axes"]]
 """Section, title, whether it is closed at first, and how to draw it."""
+
+
+@dataclass
+class Drawn:
+    """Figures of a section: title, whether closed at first, SVG and caption; and what was not drawn, and why."""
+
+    figures: list[tuple[str, bool, str, str]] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
 
 def draw_figures(
@@ -33,38 +45,50 @@ def draw_figures(
     protocols: Report | Sequence[Fusion] | None,
     *,
     progressbar: bool,
-) -> Mapping[str, list[tuple[str, bool, str, str]]]:
-    """Draw all figures: by section, their titles, whether they are closed at first, SVG and caption.
-
-    What cannot be drawn of these data (two items, no raters) is left out.
-    """
+) -> Mapping[str, Drawn]:
+    """Draw all figures, by section; what these data do not allow (two items, no raters) is told instead."""
     import matplotlib.pyplot as plt
 
     from ppaint_stats import plots
 
     jobs = list(_list_jobs(study, fusions, reliability, comparison, protocols))
-    drawn: dict[str, list[tuple[str, bool, str, str]]] = {}
+    drawn: dict[str, Drawn] = defaultdict(Drawn)
+    _tell_limits(study, drawn)
     for section, title, closed, draw in track(
         jobs, total=len(jobs), description="Figures", progressbar=progressbar, patience=PATIENCE
     ):
         before = set(plt.get_fignums())
         try:
             ax = draw()
-            drawn.setdefault(section, []).append((title, closed, plots.render_svg(ax), plots.caption(ax)))
-        except PPaintError:
-            continue
+            drawn[section].figures.append((title, closed, plots.render_svg(ax), plots.caption(ax)))
+        except PPaintError as error:
+            drawn[section].missing.append(f"Not drawn: {title}, since {error}.")
         finally:
             for number in set(plt.get_fignums()) - before:
                 plt.close(number)
     return drawn
 
 
-def add_figures(section: Section, drawn: Sequence[tuple[str, bool, str, str]]) -> Section:
+def add_figures(section: Section, drawn: Drawn) -> Section:
     """Put figures into their section."""
-    figures = {title: svg for title, _, svg, _ in drawn}
-    captions = {title: words for title, _, _, words in drawn}
-    closed = {title for title, closed, _, _ in drawn if closed}
-    return replace(section, figures=figures, captions={**section.captions, **captions}, folded=section.folded | closed)
+    figures = {title: svg for title, _, svg, _ in drawn.figures}
+    captions = {title: words for title, _, _, words in drawn.figures}
+    closed = {title for title, closed, _, _ in drawn.figures if closed}
+    return replace(
+        section, figures=figures, captions={**section.captions, **captions}, folded=section.folded | closed,
+        missing=(*section.missing, *drawn.missing),
+    )  # fmt: skip
+
+
+def _tell_limits(study: Study, drawn: Mapping[str, Drawn]) -> None:
+    """Say of which cells and categories there are figures, where it is not of all."""
+    if len(study.cells) > MOST_CELLS:
+        for section in ("reliability", "scores", "raters"):
+            text = f"Figures show the first {MOST_CELLS} of {len(study.cells)} cells; tables hold all."
+            drawn[section].missing.append(text)
+    if study.n_preferences and len(study.categories) > MOST_GRAPHS:
+        text = f"Comparison graphs are those of the first {MOST_GRAPHS} of {len(study.categories)} categories."
+        drawn["data"].missing.append(text)
 
 
 def _list_jobs(
@@ -78,7 +102,7 @@ def _list_jobs(
     cells = [(c, d) for c, d in study.cells if c in set(main.scores["category"])][:MOST_CELLS]
     first = {"category": cells[0][0], "dimension": cells[0][1]} if cells else {}
     if study.n_preferences:
-        for k, category in enumerate(study.categories[:3]):
+        for k, category in enumerate(study.categories[:MOST_GRAPHS]):
             part = study.select(categories=category)
             dimension = next((d for c, d in part.cells if c == category), None)
             job = _plan("plot_design", part, category=category, dimension=dimension)

@@ -34,7 +34,7 @@ def describe_methods(
     used: list[str] = []
     paragraphs = [_tell_data(study), _tell_reliability(study, reliability, used)]
     paragraphs += [
-        _tell_fusion(fusion, name, used) for fusion, name in zip(fusions, name_fusions(fusions), strict=True)
+        _tell_fusion(fusion, name, study, used) for fusion, name in zip(fusions, name_fusions(fusions), strict=True)
     ]
     if comparison is not None:
         paragraphs.append(_tell_comparison(comparison))
@@ -62,8 +62,7 @@ def _tell_data(study: Study) -> str:
     who = count(len(study.raters), "rater") if study.raters else "Raters whose names are not known"
     return (
         f"{who} {' and '.join(parts)}: {count(len(study.items()), 'item')} of "
-        f"{count(len(study.categories), 'category')} "
-        f"on {count(len(study.dimensions), 'dimension')}."
+        f"{count(len(study.categories), 'category')} on {count(len(study.dimensions), 'dimension')}."
     )
 
 
@@ -80,9 +79,8 @@ def _tell_reliability(study: Study, report: Report, used: list[str]) -> str:
     if study.n_preferences:
         used.append("kendall")
         lines.append(
-            "Agreement on comparisons was corrected for chance symmetrically in the two items (alpha_sym; without ties "
-            "it is "
-            "Kendall's u, Kendall & Babington Smith, 1940)."
+            "Agreement on comparisons was corrected for chance symmetrically in the two items (alpha_sym; without "
+            "ties it is Kendall's u, Kendall & Babington Smith, 1940)."
         )
     if study.n_ratings and study.n_preferences:
         lines.append("Protocols were compared on the same items by the rank correlation of two raters' orders.")
@@ -91,8 +89,7 @@ def _tell_reliability(study: Study, report: Report, used: list[str]) -> str:
         what = "items and raters" if s.get("resample") == "both" else "items"
         lines.append(
             f"Intervals of {float(str(s.get('interval_prob', 0.95))):.0%} are from {format_cell(s['n_boot'])} "
-            "resamples of "
-            f"{what} (Owen, 2007), seed {s.get('random_seed')}."
+            f"resamples of {what} (Owen, 2007), seed {s.get('random_seed')}."
         )
     if len(report.tables.get("checklist", ())):
         used.append("kottner")
@@ -100,54 +97,70 @@ def _tell_reliability(study: Study, report: Report, used: list[str]) -> str:
     return " ".join(lines)
 
 
-def _tell_fusion(fusion: Fusion, name: str, used: list[str]) -> str:
+def _tell_fusion(fusion: Fusion, name: str, study: Study, used: list[str]) -> str:
     s = fusion.settings
-    if fusion.method == "davidson":
-        used += ["davidson", "bradley"]
-        text = (
-            "Comparisons were modelled by Davidson's extension of the Bradley-Terry model to ties (Davidson, 1970; "
-            "Bradley & "
-            "Terry, 1952), with rating scores as anchors of the strengths, and strengths were mapped to the rating "
-            "scale by a "
-            "sigmoid"
-        )
-    elif fusion.method == "elo":
-        used.append("elo")
-        text = (
-            f"Elo ratings (Elo, 1978; K = {format_cell(s.get('k'))}) started at the rating scores, which also anchored "
-            "them, "
-            f"were averaged over {format_cell(s.get('n_orders'))} random orders of the comparisons, and were mapped to "
-            "the "
-            "rating scale by a sigmoid"
-        )
-    elif fusion.method == "thurstone":
-        used.append("perez")
-        text = "Ratings and comparisons were put on one scale by a probit model (Perez-Ortiz et al., 2019)"
+    asked = str(s.get("protocols", "both"))
+    rated = study.n_ratings > 0 and asked != "preferences"
+    compared = study.n_preferences > 0 and asked != "ratings"
+    if fusion.method in ("bayes", "laplace"):
+        text = _tell_joint(fusion, used, rated=rated, compared=compared)
     else:
-        used += ["davidson", "mccullagh"]
-        text = (
-            "One joint Bayesian model of all raters, categories and dimensions gave each rater a utility per item, "
-            "behind "
-            "comparisons (Davidson, 1970) and ratings (McCullagh, 1980)"
-        )
-        if fusion.method == "bayes":
-            used += ["hoffman", "vehtari"]
-            text += (
-                f"; it was sampled by NUTS (Hoffman & Gelman, 2014; {s.get('chains')} chains of {s.get('draws')} draws "
-                "after "
-                f"{s.get('tune')}), and convergence was judged by Vehtari et al. (2021)"
-            )
-        else:
-            text += "; its posterior was approximated by Laplace's method"
+        text = _tell_anchored(fusion, used, rated=rated, compared=compared)
     words, sources = INTERVALS.get(str(s["interval_kind"]), (f"intervals: {s['interval_kind']}", ()))
     used += sources
     share = "" if s["interval_kind"] == "none" else f"{float(s['interval_prob']):.0%} "
     target = {"population": "raters like these", "panel": "these raters", "relative": "differences from the mean"}
-    only = "" if s.get("protocols", "both") == "both" else f" Only {s['protocols']} were used."
     return (
         f"Fusion by {name}: {text}; {share}{words}; the scores are those of "
-        f"{target.get(str(s.get('target')), 'these')}; "
-        f"seed {s.get('random_seed')}.{only}"
+        f"{target.get(str(s.get('target')), 'these')}; seed {s.get('random_seed')}."
+    )
+
+
+def _tell_anchored(fusion: Fusion, used: list[str], *, rated: bool, compared: bool) -> str:
+    s = fusion.settings
+    if not compared:
+        shrunken = ", shrunken to best linear predictions" if fusion.method == "davidson" else ""
+        return f"ratings alone gave the item effects of an additive model of items and raters{shrunken}"
+    if fusion.method == "davidson":
+        used += ["davidson", "bradley"]
+        text = (
+            "comparisons were modelled by Davidson's extension of the Bradley-Terry model to ties (Davidson, 1970; "
+            "Bradley & Terry, 1952)"
+        )
+        text += ", with rating scores as anchors of the strengths" if rated else ""
+    elif fusion.method == "elo":
+        used.append("elo")
+        text = f"Elo ratings (Elo, 1978; K = {format_cell(s.get('k'))})"
+        text += " started at the rating scores, which also anchored them, and" if rated else ""
+        text += f" were averaged over {format_cell(s.get('n_orders'))} random orders of the comparisons"
+    else:
+        used.append("perez")
+        what = "ratings and comparisons were put" if rated else "comparisons were put"
+        return f"{what} on one scale by a probit model (Perez-Ortiz et al., 2019)"
+    return text + (", and strengths were mapped to the rating scale by a sigmoid" if fusion.calibrated else "")
+
+
+def _tell_joint(fusion: Fusion, used: list[str], *, rated: bool, compared: bool) -> str:
+    s = fusion.settings
+    used += [*(["davidson"] if compared else []), *(["mccullagh"] if rated else []), "hoffman"]
+    sources = [
+        *(["comparisons (Davidson, 1970)"] if compared else []),
+        *(["ratings (McCullagh, 1980)"] if rated else []),
+    ]
+    text = (
+        "one joint Bayesian model of all raters, categories and dimensions gave each rater a utility per item, behind "
+        f"{' and '.join(sources)}"
+    )
+    if fusion.method == "laplace":
+        return (
+            f"{text}; its posterior was approximated: {s.get('run_chains')} chains of NUTS (Hoffman & Gelman, 2014), "
+            f"{s.get('run_draws')} draws after {s.get('run_tune')}, and {s.get('draws')} draws from a normal "
+            "approximation of utilities and consensus given these"
+        )
+    used.append("vehtari")
+    return (
+        f"{text}; it was sampled by NUTS (Hoffman & Gelman, 2014; {s.get('chains')} chains of {s.get('draws')} draws "
+        f"after {s.get('tune')}), and convergence was judged by Vehtari et al. (2021)"
     )
 
 
@@ -170,8 +183,7 @@ def _tell_validation(validation: Report) -> str:
     )
     return (
         f"For prediction {what} and predicted from the rest (log score in nats a judgment, {s.get('folds')} folds, "
-        "margin "
-        f"{s.get('margin')})."
+        f"margin {s.get('margin')})."
     )
 
 

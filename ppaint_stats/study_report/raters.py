@@ -59,8 +59,7 @@ def judge_raters(raters: pd.DataFrame, flags: "Counter[str]") -> list[Finding]:
     named = [f"{name} ({count(k, 'time')})" for name, k in flags.most_common()]
     text = (
         f"{count(len(flags), 'rater')} of {n} agree{'s' * (len(flags) == 1)} clearly less with the others than these "
-        "do "
-        f"with each other, where none is expected: {list_names(named)}."
+        f"do with each other, where none is expected: {list_names(named)}."
     )
     action = "Look at their judgments; leave one out only for a reason that is not their disagreement."
     return [Finding("look", "raters", text, action, value=float(len(flags)), threshold=0.0)]

@@ -32,16 +32,13 @@ def describe_reliability(report: Report) -> Section:
     names = ("verdicts", "matched", "curves", "items", "summary", "checklist")
     tables |= {name: report.tables[name] for name in names if len(report.tables.get(name, ()))}
     captions = {
-        "overview": "Main statistics with intervals, by category, dimension and protocol. ICC(C,k) is the reliability "
-        "of "
-        "the order that mean ratings of all raters give, ICC(C,1) that of one rater's; rank split half is the same for "
-        "both protocols; rank correlation is that of two raters' orders; alpha sym is agreement on single comparisons "
-        "beyond chance.",
+        "overview": "Main statistics with intervals, by category, dimension and protocol. ICC(C,k) is the "
+        "reliability of the order that mean ratings of all raters give, ICC(C,1) that of one rater's; rank split "
+        "half is the same for both protocols; rank correlation is that of two raters' orders; alpha sym is agreement "
+        "on single comparisons beyond chance.",
         "verdicts": "Which protocol orders the items of a cell more reliably: the difference of rank correlations of "
-        "two "
-        "raters' orders, preferences minus ratings, and the raters that would decide what is open (with a probability "
-        "of "
-        "80 %, if the difference found is the true one).",
+        "two raters' orders, preferences minus ratings, and the raters that would decide what is open (with a "
+        "probability of 80 %, if the difference found is the true one).",
         "matched": "Both protocols by the same statistics, on the same items.",
         "curves": "Reliability of the panel's order at equal cost.",
         "items": "Items on which raters disagree most; z is in standard errors beyond what is expected.",
@@ -72,7 +69,7 @@ def judge_panels(summary: pd.DataFrame, protocol: str) -> list[Finding]:
             where = name_cell(row["category"], row["dimension"])
             text = f"{what} of {where} has no value: {row['reason'] or 'no data'}."
             short.append(Finding("open", protocol, text, "", where))
-        elif row["estimate"] < TARGET or row["lower"] < TARGET:
+        elif row["estimate"] < TARGET or not row["lower"] >= TARGET:
             short.append(_judge_panel(row, protocol, what))
         else:
             passed.append(row)
@@ -95,8 +92,13 @@ def _judge_panel(row: dict[Any, Any], protocol: str, what: str) -> Finding:
     below = value < TARGET
     status: Status = "bad" if below else "look"
     text = f"{what} of {where} is {shown}, below {TARGET}."
-    if not below:
+    if math.isnan(lower):
+        text = f"{what} of {where} is {value:.2f}, {'below' if below else 'not below'} {TARGET}, without an interval."
+    elif not below:
         text = f"{what} of {where} is {shown}: {TARGET} or more, but the interval reaches below."
+    if math.isnan(lower) and not below:
+        action = "Assess it with resamples (n_boot) to see how sure that is."
+        return Finding(status, protocol, text, action, where, value, threshold=TARGET)
     needed = count_raters(value if below else lower, n)
     if math.isnan(needed):
         action = "No number of raters up to 200 is sure to reach it: look at the question and the items first."

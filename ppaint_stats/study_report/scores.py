@@ -65,8 +65,7 @@ def describe_scores(fusions: Sequence[Fusion], *, missing: tuple[str, ...] = ())
         "scores": f"Fused scores of {n_items} by {own}, {scale}, "
         f"{interval}{beside}. Rank 1 is the best of its category and dimension; the bar shows score and interval.",
         "summary": "Spread of the scores and width of their intervals. Reliability is the share of the scores' "
-        "variance "
-        "that is not error.",
+        "variance that is not error.",
     }
     return Section(
         "Fused scores", {"scores": table, "summary": summary}, _describe(main, own, names, scale),
