@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ppaint_stats.errors import ArgumentError
+from ppaint_stats.report.files import write_text
 
 if TYPE_CHECKING:
     from ppaint_stats.report import Report
@@ -21,9 +22,8 @@ def write_report(report: "Report", path: Path | None) -> None:
     """Write a report; None writes nothing."""
     if path is None:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix.lower() == ".html":
         report.to_html(path)
     else:
         text = report.to_json() if path.suffix.lower() == ".json" else report.to_markdown()
-        path.write_text(text + "\n", encoding="utf-8")
+        write_text(path, text + "\n")
