@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 from common import to_markdown
 from figure_agreement import draw_agreement
 from figure_gallery import draw_gallery
+from figure_grpo import draw_grpo
 from figure_plan import draw_plan
 from figure_sbc import draw_sbc
 from figure_taste import draw_taste
@@ -251,7 +252,7 @@ def main() -> None:
     with plt.rc_context(STYLE):
         for draw in (
             draw_ties, draw_error, draw_coverage, draw_priors, draw_labels, draw_verdict, draw_distillation, draw_plan,
-            draw_agreement, draw_taste,
+            draw_agreement, draw_taste, draw_grpo,
         ):  # fmt: skip
             draw(args.out)
         save(draw_sbc(), args.out, "sbc")

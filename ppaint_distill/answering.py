@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -187,11 +187,7 @@ def generate(
         no_repeat_ngram_size=0,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id if own is None else own,
-        suppress_tokens=[
-            token
-            for name in ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
-            if (token := getattr(config, name, None)) is not None
-        ],
+        suppress_tokens=list_image_tokens(config),
     )
     processors = LogitsProcessorList()
     if temperature > 0:
@@ -202,6 +198,23 @@ def generate(
     new = written[:, batch["input_ids"].shape[1] :]
     opened = f"{THINK_OPEN}\n" if opens_thought(loaded.processor, prompt) else ""
     return [opened + text for text in tokenizer.batch_decode(new, skip_special_tokens=True)]
+
+
+def list_image_tokens(config: Any) -> list[int]:
+    """List the tokens that stand for images or video: a model that wrote one would be asked for an image it never saw.
+
+    Parameters
+    ----------
+    config
+        Settings of a model.
+
+    Returns
+    -------
+    list of int
+        Tokens that are never to be sampled.
+    """
+    names = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
+    return [token for name in names if (token := getattr(config, name, None)) is not None]
 
 
 def _list_seeds(random_seed: int | Sequence[int], n: int) -> Sequence[int]:

@@ -118,6 +118,8 @@ def describe_scorer(
         header |= {"base_model": base, "base_model_relation": "adapter" if adapters else "finetune"}
     header["tags"] = ["image-aesthetics", "ppaint"]
     settings = {"prompt": to_plain(config.prompt), "train": to_plain(config.train)}
+    if config.train.objective == "grpo":
+        settings["grpo"] = to_plain(config.grpo)
     return TEMPLATE.format(
         header=yaml.safe_dump(header, sort_keys=False).strip(),
         subject=config.prompt.subject,

@@ -70,7 +70,7 @@ def distill(
     Parameters
     ----------
     model
-        The model: judge and student.
+        The model: student, and judge unless ``served.url`` names a server.
     pool_images
         Folder of the reference pool's images.
     images
@@ -104,13 +104,13 @@ def distill(
     SkippedWarning
         If images could not be used (``bad_images`` lists them), or answers could not be read.
     """
-    from ppaint_distill.judge.hf import HFJudge
+    from ppaint_distill.judge.choose import make_judge
     from ppaint_distill.trainer import train
 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ArgumentError("the whole chain runs in one process: judge in one, then `train` in several")
     config, folder = config or Config(), Path(out)
-    judge = HFJudge(model, config.prompt, config.judge)
+    judge = make_judge(config, loaded=model)
     known, new, bad = _inspect(pool_images, images, progressbar=progressbar)
     _check_sizes(known, new, config)
     folder.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,11 @@ def distill(
         preferences = among.preferences()
         write_preferences(preferences, folder / "pool-preferences.parquet", provenance=among.provenance())
         pool = fit_pool(
-            preferences, n_draws=config.pool.n_draws, random_seed=config.pool.random_seed, progressbar=progressbar
+            preferences,
+            n_draws=config.pool.n_draws,
+            votes=config.pool.votes,
+            random_seed=config.pool.random_seed,
+            progressbar=progressbar,
         )
         pool.save(folder / "pool.npz")
         singles = None
@@ -168,7 +172,7 @@ def judge_against_pool(
     Parameters
     ----------
     model
-        The judge.
+        The judge, unless ``served.url`` names a server.
     pool_images, images
         Folders of images.
     chain
@@ -185,12 +189,12 @@ def judge_against_pool(
     PseudoScores
         Scores of the images.
     """
-    from ppaint_distill.judge.hf import HFJudge
+    from ppaint_distill.judge.choose import make_judge
 
     known, new, _ = _inspect(pool_images, images, progressbar=progressbar)
     questions = plan_against_pool(new, known, chain.pool, config)
     with AnswerStore(answers) as store:
-        judge = HFJudge(model, config.prompt, config.judge)
+        judge = make_judge(config, loaded=model)
         run = run_judge(judge, questions, store, batch_size=config.judge.batch_size, progressbar=progressbar)
     return _score(run.preferences(), chain.pool, chain.anchors, config, progressbar=progressbar)
 

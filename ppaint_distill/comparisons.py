@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,10 @@ from ppaint_stats.errors import DataError
 from ppaint_stats.study import Study
 from ppaint_stats.typing import FloatArray, IntArray
 
-__all__ = ["CellPairs", "gather_pairs"]
+__all__ = ["CellPairs", "Votes", "gather_pairs"]
+
+Votes = Literal["count", "share"]
+"""Whether each vote is an answer, or all votes of a question share the weight of one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +33,8 @@ class CellPairs:
         Positions in ``items`` and in ``opponents``, shape (pairs,).
     weights
         Shape (pairs, 6): share of (first wins, tie, first loses) where the first was shown first, then the same where
-        it was shown second. Each three sum to 1, or to 0 where that order was not shown.
+        it was shown second. Each three sum to 1, or to 0 where that order was not shown. Where votes are counted, these
+        are numbers of answers, and sums those of the votes.
     n_answers
         Answers behind each pair, shape (pairs,).
     """
@@ -47,17 +52,21 @@ class CellPairs:
         return (self.weights[:, :3].sum(axis=1) > 0) & (self.weights[:, 3:].sum(axis=1) > 0)
 
 
-def gather_pairs(preferences: pd.DataFrame, *, pool: Mapping[Cell, pd.Index] | None = None) -> dict[Cell, CellPairs]:
+def gather_pairs(
+    preferences: pd.DataFrame, *, pool: Mapping[Cell, pd.Index] | None = None, votes: Votes = "share"
+) -> dict[Cell, CellPairs]:
     """Group answers by pair, and check them.
 
     Parameters
     ----------
     preferences
-        Table of preferences, as a study takes it. Repeated answers to one question (votes, or a ``count``) share the
-        weight of one. A pair is apart for every rater.
+        Table of preferences, as a study takes it. A pair is apart for every rater.
     pool
         Items of the pool by cell: each pair must then be of one item in the pool and one outside of it. None takes all
         items as alike.
+    votes
+        Of repeated answers to one question (votes, or a ``count``): ``share`` gives them the weight of one, ``count``
+        gives each its own.
 
     Returns
     -------
@@ -76,11 +85,11 @@ def gather_pairs(preferences: pd.DataFrame, *, pool: Mapping[Cell, pd.Index] | N
     for cell, rows in find_rows(frame).items():
         if pool is not None and cell not in pool:
             raise DataError(f"preferences hold the cell {cell}, and the pool the cells {list(pool)}")
-        gathered[cell] = _gather(frame.iloc[rows], None if pool is None else pool[cell], cell)
+        gathered[cell] = _gather(frame.iloc[rows], None if pool is None else pool[cell], cell, votes)
     return gathered
 
 
-def _gather(frame: pd.DataFrame, pool: pd.Index | None, cell: Cell) -> CellPairs:
+def _gather(frame: pd.DataFrame, pool: pd.Index | None, cell: Cell, votes: Votes) -> CellPairs:
     n = len(frame)
     codes, names = pd.factorize(pd.concat([frame[ITEM_A], frame[ITEM_B]], ignore_index=True), sort=True)
     a, b = codes[:n].astype(np.int64), codes[n:].astype(np.int64)
@@ -110,13 +119,13 @@ def _gather(frame: pd.DataFrame, pool: pd.Index | None, cell: Cell) -> CellPairs
     key = (rater * len(items) + first) * len(opponents) + second
     keys, pair = np.unique(key, return_inverse=True)
     sums = np.bincount(pair * 6 + column, weights=count, minlength=6 * len(keys)).reshape(-1, 2, 3)
-    shares = sums / np.maximum(sums.sum(axis=2, keepdims=True), 1.0)
+    weights = sums if votes == "count" else sums / np.maximum(sums.sum(axis=2, keepdims=True), 1.0)
     pair_key = keys % (len(items) * len(opponents))
     return CellPairs(
         items=items,
         opponents=opponents,
         first=pair_key // len(opponents),
         second=pair_key % len(opponents),
-        weights=shares.reshape(-1, 6),
+        weights=weights.reshape(-1, 6),
         n_answers=sums.sum(axis=(1, 2)),
     )

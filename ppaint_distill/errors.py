@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ppaint_stats.errors import PPaintError, PPaintWarning
 
-__all__ = ["AnswerError", "ConfigError", "ImageError", "ModelError", "ResumeError", "SkippedWarning"]
+__all__ = ["AnswerError", "ConfigError", "ImageError", "ModelError", "ResumeError", "ServerError", "SkippedWarning"]
 
 
 class ConfigError(PPaintError, ValueError):
@@ -63,6 +63,10 @@ class ModelError(PPaintError, ValueError):
 
 class ResumeError(PPaintError, ValueError):
     """What is on the disk belongs to another run."""
+
+
+class ServerError(PPaintError, RuntimeError):
+    """A server refuses a request, or does not answer it however often it is asked; the message has its words."""
 
 
 class SkippedWarning(PPaintWarning):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from ppaint_distill.comparisons import CellPairs, gather_pairs
+from ppaint_distill.comparisons import CellPairs, Votes, gather_pairs
 from ppaint_distill.reference import PARAMETERS, Pool, load_pool
 from ppaint_distill.targets import Cell
 from ppaint_stats.arguments import check_count
@@ -57,6 +57,7 @@ def fit_pool(
     *,
     n_draws: int = 200,
     order_correlation: float | None = None,
+    votes: Votes = "share",
     random_seed: RandomSeed = 0,
     progressbar: bool = True,
 ) -> Pool:
@@ -72,6 +73,9 @@ def fit_pool(
         How far the answers to one pair in both orders share their noise: 0 makes them independent, 1 counts both as one
         (values above 0.98 count as 0.98). None estimates it from the pairs that were shown in both orders. A value that
         is too high is not cautious: disagreement of the two orders then passes for proof that the images are alike.
+    votes
+        What repeated answers to one question are worth: ``share`` gives all of them the weight of one, ``count`` takes
+        each for an answer with noise of its own. New images are then read in the same way.
     random_seed
         Seed.
     progressbar
@@ -112,9 +116,11 @@ def fit_pool(
     n images only. The work of a cell grows with the cube of its images: pools have tens or hundreds of images.
     """
     check_count("n_draws", n_draws, MIN_DRAWS)
+    if votes not in ("count", "share"):
+        raise ArgumentError(f"votes={votes!r} is not allowed: 'count' or 'share' is")
     if order_correlation is not None and not 0 <= order_correlation <= 1:
         raise ArgumentError(f"order_correlation={order_correlation!r} is not allowed: None, or 0 to 1, is")
-    gathered = gather_pairs(preferences)
+    gathered = gather_pairs(preferences, votes=votes)
     seeds = split_seed(random_seed, len(gathered))
     strengths, parameters, draws, parameter_draws = [], [], {}, {}
     work = zip(gathered.items(), seeds, strict=True)
@@ -137,6 +143,7 @@ def fit_pool(
         settings={
             "n_draws": n_draws,
             "order_correlation": order_correlation,
+            "votes": votes,
             "random_seed": describe_seed(random_seed),
         },
     )
@@ -168,7 +175,9 @@ def _fit_cell(
     for name, column in zip(("strength_sd", *PARAMETERS[2:]), PARAMETERS[1:], strict=True):
         about |= {name: float(frame[column].mean()), f"{name}_sd": float(frame[column].std(ddof=1))}
     both = pairs.in_both_orders
-    same = (pairs.weights[both, :3] * pairs.weights[both, 3:]).sum(axis=1)
+    shares = pairs.weights[both].reshape(-1, 2, 3)
+    shares = shares / shares.sum(axis=2, keepdims=True)
+    same = shares.prod(axis=1).sum(axis=1)
     about |= {
         "n_pairs": len(pairs.first),
         "n_both_orders": int(both.sum()),

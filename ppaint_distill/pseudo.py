@@ -152,7 +152,8 @@ def score_against_pool(
     """
     check_probability("interval_prob", interval_prob)
     limits = RatingScale.parse(tuple(scale))
-    gathered = gather_pairs(preferences, pool={cell: pool.items(*cell) for cell in pool.cells})
+    votes = pool.settings.get("votes", "share")
+    gathered = gather_pairs(preferences, pool={cell: pool.items(*cell) for cell in pool.cells}, votes=votes)
     maps = {cell: map_cell(pool, cell, anchors, limits) for cell in gathered}
     seeds = split_seed(random_seed, len(gathered))
     frames, draws = [], {}

@@ -31,6 +31,9 @@ class SimulatedJudge:
         judge, whose answers deviate from the strengths by a taste in the pair alone.
     form
         How noise is shared in between: ``normal``, every answer a bit; ``mixed``, that part of the pairs wholly.
+    repeated
+        How far the votes of one question share the rest of the noise: 0 draws it anew for every vote, 1 lets a judge
+        repeat himself while the order is the same. For the form ``normal``.
 
     Examples
     --------
@@ -44,10 +47,13 @@ class SimulatedJudge:
     order_effect: float = 0.4
     shared: float = 0.5
     form: Literal["normal", "mixed"] = "normal"
+    repeated: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.shared <= 1:
             raise ArgumentError(f"shared={self.shared!r} is not allowed: 0 to 1 is")
+        if not 0 <= self.repeated <= 1:
+            raise ArgumentError(f"repeated={self.repeated!r} is not allowed: 0 to 1 is")
         if self.form not in ("normal", "mixed"):
             raise ArgumentError(f"form={self.form!r} is not allowed: 'normal' or 'mixed' is")
 
@@ -118,4 +124,7 @@ class SimulatedJudge:
         pair, own = rng.standard_normal((n_pairs, 1)), rng.standard_normal((n_pairs, n_answers))
         if self.form == "mixed":
             return np.asarray(ndtr(np.where(rng.random((n_pairs, 1)) < self.shared, pair, own)))
+        if self.repeated > 0:
+            order = np.repeat(rng.standard_normal((n_pairs, 2)), n_answers // 2, axis=1)
+            own = np.sqrt(self.repeated) * order + np.sqrt(1 - self.repeated) * own
         return np.asarray(ndtr(np.sqrt(self.shared) * pair + np.sqrt(1 - self.shared) * own))

@@ -48,6 +48,7 @@ def test_figures_are_drawn_from_the_results(tmp_path: Path, monkeypatch: pytest.
         "coverage.svg",
         "distillation.svg",
         "error.svg",
+        "grpo.svg",
         "labels.md",
         "labels.svg",
         "plan.svg",

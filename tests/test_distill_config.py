@@ -71,7 +71,7 @@ def test_plain_values_make_the_same_settings(train):
         ("max_steps=3", "SECTION.NAME=VALUE"),
         ("train.max_steps", "SECTION.NAME=VALUE"),
         ("training.max_steps=3", "there is no section 'training'; sections are prompt, model, judge"),
-        ("train.steps=3", "there is no setting train.steps; settings are max_steps"),
+        ("train.steps=3", "there is no setting train.steps; settings are objective"),
         ("train.max_steps=many", "train.max_steps='many' is not allowed: a value of type int"),
         ("train.max_steps=1.5", "train.max_steps=1.5"),
         ("train.max_steps=true", "train.max_steps=True"),

@@ -21,6 +21,7 @@ from ppaint_distill.judge import (
     plan_ratings,
     run_judge,
 )
+from ppaint_distill.judge.verdicts import weigh_answer
 from ppaint_stats.errors import ArgumentError
 
 PROMPT = PromptConfig(dimensions=("mood", "overall"), think=False)
@@ -153,12 +154,11 @@ def test_files_that_went_bad_after_planning_are_listed(tiny: object, tmp_path: P
     assert set(run.ratings()["item"]) == {"i3", "i4"}
 
 
-def test_broken_numbers_and_shared_maxima(tiny: object) -> None:
-    judge = make_judge(tiny, mode="probabilities")
-    broken = judge._weigh("pairwise", [[float("nan")] * 3, [0.2, 0.3, 0.5]])
+def test_broken_numbers_and_shared_maxima() -> None:
+    broken = weigh_answer("pairwise", PROMPT.dimensions, [[float("nan")] * 3, [0.2, 0.3, 0.5]], (1, 5))
     assert (broken.failure, broken.values) == ("not-finite", None)
     assert "mood" in broken.reason
-    shared = judge._weigh("pairwise", [[0.4, 0.4, 0.2], [0.5, 0.3, 0.2]])
+    shared = weigh_answer("pairwise", PROMPT.dimensions, [[0.4, 0.4, 0.2], [0.5, 0.3, 0.2]], (1, 5))
     assert shared.values == {"mood": "TIE", "overall": "A"}
 
 

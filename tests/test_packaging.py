@@ -100,7 +100,7 @@ def test_core_lock_is_a_part_of_the_whole_lock_and_has_no_torch():
 def test_locks_hold_every_declared_dependency():
     extras = [requirement for extra in PROJECT["optional-dependencies"].values() for requirement in extra]
     assert names(PROJECT["dependencies"]) <= pins("requirements-core.lock").keys()
-    assert names(extras) <= pins("requirements.lock").keys()
+    assert names(extras) - {"ppaint"} <= pins("requirements.lock").keys()  # an extra may name another one
 
 
 def test_no_file_names_a_path_of_some_machine():

@@ -26,6 +26,15 @@ def judge(
     answers: Annotated[
         Path | None, typer.Option("--answers", help="Store of answers; OUT.answers.jsonl if left out.")
     ] = None,
+    server: Annotated[
+        str | None, typer.Option("--server", help="Address of a server; --model is then its name there.")
+    ] = None,
+    key_name: Annotated[
+        str | None, typer.Option("--api-key-env", help="Environment variable that holds the server's key.")
+    ] = None,
+    votes: Annotated[
+        int | None, typer.Option("--votes", help="Answers to each question in each order; needs a temperature.")
+    ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Name of the judge in the table.")] = None,
     category: Annotated[str | None, typer.Option("--category", help="Category of these images.")] = None,
     model: Model = None,
@@ -38,6 +47,8 @@ def judge(
 
     Every answer is stored as soon as it is given: an interrupted run goes on where it was, and nothing is asked twice.
     Answers that cannot be read are counted and listed, never replaced.
+
+    With --server, any server of OpenAI's chat completions is asked: vLLM, SGLang, transformers serve, a paid one.
 
     Example: [bold]ppaint-distill judge --images pool/ --model Qwen/Qwen3-VL-8B-Instruct --out pool.parquet[/bold]
     """
@@ -52,7 +63,8 @@ def judge(
         raise ArgumentError("--pool and --pool-images belong together: give both or neither")
     if pointwise and pool is not None:
         raise ArgumentError("--pointwise rates single images: it takes no --pool")
-    chosen = gather_config(config, settings, model=model)
+    more = _list_settings(server, key_name, votes, model)
+    chosen = gather_config(config, settings, model=model, more=more)
     ask = chosen.judge
     screen = Screen(quiet, as_json)
     found = inspect_images(find_images(images), progressbar=not quiet)
@@ -74,11 +86,10 @@ def judge(
             votes=ask.votes,
             random_seed=chosen.pool.random_seed,
         )
-    from ppaint_distill.judge.hf import HFJudge  # torch and transformers take seconds: not before all else is fine
-    from ppaint_distill.models import load_model
+    from ppaint_distill.judge.choose import make_judge
 
+    judged = make_judge(chosen, name=name)
     with AnswerStore(answers or out.with_name(f"{out.stem}.answers.jsonl")) as store:
-        judged = HFJudge(load_model(chosen.model), chosen.prompt, ask, name=name)
         run = run_judge(judged, questions, store, batch_size=ask.batch_size, progressbar=not quiet)
     bad += [error for error in run.bad_images if error.path not in {other.path for other in bad}]
     failures = run.failures
@@ -88,6 +99,8 @@ def judge(
     summary = run.summary() | {"rows": len(table), "bad_images": {str(e.path): e.reason for e in bad}}
     screen.emit(summary)
     screen.show(f"{run!r}", f"Written: {out} ({len(table)} rows)")
+    if run.spent is not None and run.spent_in_all is not None:
+        screen.show(f"This run: {run.spent.describe()}. All runs: {run.spent_in_all.describe()}")
     if len(failures):
         kinds = failures["kind"].value_counts()
         screen.show(f"{len(failures)} answers could not be read: {', '.join(f'{k} {n}' for k, n in kinds.items())}")
@@ -96,6 +109,14 @@ def judge(
     if lists:
         screen.show(f"Lists: {', '.join(map(str, lists))}")
         raise typer.Exit(CHECK_FAILED)
+
+
+def _list_settings(server: str | None, key_name: str | None, votes: int | None, model: str | None) -> list[str]:
+    """Options of this command as settings."""
+    named = {"served.url": server, "served.api_key_env": key_name, "judge.votes": votes}
+    if server is not None:
+        named["served.model"] = model
+    return [f"{setting}={value!r}" for setting, value in named.items() if value is not None]
 
 
 def write_lists(out: Path, failures: "pd.DataFrame", bad: "Sequence[ImageError]") -> list[Path]:

@@ -45,7 +45,11 @@ def pool(
 
     chosen = gather_config(config, settings).pool
     fitted = fit_pool(
-        read_preferences(preferences), n_draws=chosen.n_draws, random_seed=chosen.random_seed, progressbar=not quiet
+        read_preferences(preferences),
+        n_draws=chosen.n_draws,
+        votes=chosen.votes,
+        random_seed=chosen.random_seed,
+        progressbar=not quiet,
     )
     fitted.save(out)
     screen = Screen(quiet, as_json)

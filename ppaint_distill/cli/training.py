@@ -1,5 +1,6 @@
 """``ppaint-distill train`` and ``score``."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,12 +11,23 @@ from ppaint_distill.cli.targets import Scale, parse_limits
 from ppaint_stats.cli.frame import CHECK_FAILED, Json, Quiet, Screen
 
 
+class Objective(StrEnum):
+    """What a scorer is trained on."""
+
+    EXPECTED = "expected"
+    GRPO = "grpo"
+
+
 def train(
     targets: Annotated[Path, typer.Option("--targets", "-t", help="Targets, of pseudo or of ppaint targets.")],
     images: Images,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
     model: Model = None,
     scale: Scale = None,
+    objective: Annotated[
+        Objective | None,
+        typer.Option("--objective", help="Expected scores in one pass, or sampled answers that are rewarded (slower)."),
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, whatever the folder holds.")] = False,
     config: ConfigFile = None,
     settings: Set = None,
@@ -29,7 +41,8 @@ def train(
     from ppaint_distill.targets import read_targets
     from ppaint_distill.trainer import train as run_training
 
-    chosen = gather_config(config, settings, model=model)
+    more = [] if objective is None else [f"train.objective={objective}"]
+    chosen = gather_config(config, settings, model=model, more=more)
     known = read_targets(targets, scale=None if scale is None else parse_limits(scale))
     result = run_training(chosen, known, images, out, resume=not fresh, progressbar=not quiet)
     lost = result.skipped[~result.skipped["kind"].isin(["no-target", "no-image"])]

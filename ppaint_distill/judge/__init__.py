@@ -3,7 +3,9 @@
 :class:`~ppaint_distill.judge.hf.HFJudge` lives in ``ppaint_distill.judge.hf``, which imports torch; the rest does not.
 """
 
-from ppaint_distill.judge.base import Answer, Judge, Question, make_key
+from ppaint_distill.judge.base import Answer, Judge, Question, ServedJudge, make_key
+from ppaint_distill.judge.costs import Spent
+from ppaint_distill.judge.openai import OpenAIJudge
 from ppaint_distill.judge.plan import draw_pairs, plan_pairs, plan_ratings
 from ppaint_distill.judge.run import JudgeRun, run_judge
 from ppaint_distill.judge.store import AnswerStore, Entry
@@ -15,7 +17,10 @@ __all__ = [
     "Entry",
     "Judge",
     "JudgeRun",
+    "OpenAIJudge",
     "Question",
+    "ServedJudge",
+    "Spent",
     "draw_pairs",
     "make_key",
     "plan_pairs",

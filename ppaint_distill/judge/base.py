@@ -5,9 +5,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from ppaint_stats.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from ppaint_distill.judge.costs import Spent
 
 Kind = Literal["pairwise", "pointwise"]
 
@@ -146,6 +149,73 @@ class Judge(Protocol):
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer questions, as one batch; raise ImageError, before anything is asked, if an image cannot be used."""
+        ...
+
+
+class Part(NamedTuple):
+    """One request to a server: a question, or one dimension of it.
+
+    Attributes
+    ----------
+    key
+        Name under which its answer is stored.
+    question
+        The question.
+    dimension
+        The dimension that is asked for; None asks for all.
+    """
+
+    key: str
+    question: Question
+    dimension: str | None
+
+
+class Reply(NamedTuple):
+    """What came back from a server.
+
+    Attributes
+    ----------
+    answer
+        The answer.
+    usage
+        ``prompt_tokens`` and ``completion_tokens``; empty where the server does not say.
+    """
+
+    answer: Answer
+    usage: Mapping[str, int]
+
+
+@runtime_checkable
+class ServedJudge(Judge, Protocol):
+    """A judge that is asked by many requests at once; `run_judge` stores the answer to each when it arrives."""
+
+    @property
+    def concurrency(self) -> int:
+        """Requests under way at once, at most."""
+        ...
+
+    def parts(self, question: Question) -> tuple[Part, ...]:
+        """List the requests that a question takes."""
+        ...
+
+    def join(self, question: Question, answers: Sequence[Answer]) -> Answer:
+        """Put the answers to the parts of a question together."""
+        ...
+
+    def ask_part(self, part: Part) -> Reply:
+        """Send one request until it is answered; threads do so at once."""
+        ...
+
+    def stop(self) -> None:
+        """Give up requests that wait; those under way are awaited."""
+        ...
+
+    def restart(self) -> None:
+        """Ask again after `stop`."""
+        ...
+
+    def count(self, usage: Mapping[str, int]) -> "Spent":
+        """Price a sum of tokens."""
         ...
 
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from ppaint_distill.config import JudgeConfig, PromptConfig
-from ppaint_distill.errors import AnswerError, ConfigError, ImageError
+from ppaint_distill.errors import ImageError
 from ppaint_distill.images import MAX_PIXELS, hash_pixels, load_image
 from ppaint_distill.judge.base import Answer, Kind, Question, make_key
-from ppaint_distill.judge.tables import level_mean
+from ppaint_distill.judge.verdicts import check_judge, list_settings, make_prompt, parse_answer, weigh_answer
 from ppaint_distill.models import LoadedModel, generate
-from ppaint_distill.parsing import parse_pairwise, parse_scores
-from ppaint_distill.prompts import Prompt, pairwise_prompt, pointwise_prompt
+from ppaint_distill.prompts import Prompt
 from ppaint_distill.reading import SlotReader
 from ppaint_stats.errors import ArgumentError
 
@@ -81,7 +80,7 @@ class HFJudge:
         self._images: dict[Path, tuple[str, Image]] = {}  # of the last batch: neighbours share images
         self._prompt = cache(self._make_prompt)
         self._reader = cache(self._make_reader)
-        _check(self.config)
+        check_judge(self.config)
 
     @property
     def name(self) -> str:
@@ -107,15 +106,7 @@ class HFJudge:
             ``mode`` and ``prompt`` (its hash); ``scale`` of scores; length, temperature and seed of written answers.
             A seed is there only where it matters, so that another seed finds the answers that do not depend on it.
         """
-        settings: dict[str, object] = {"mode": self.config.mode, "prompt": self._prompt(kind).hash}
-        if kind == "pointwise":
-            settings["scale"] = [float(end) for end in self.prompt.scale]
-        if self.config.mode == "generate":
-            settings["max_new_tokens"] = self.config.max_new_tokens
-            settings["temperature"] = float(self.config.temperature)
-            if self.config.temperature > 0:
-                settings["random_seed"] = self.config.random_seed
-        return settings
+        return list_settings(kind, self.prompt, self.config)
 
     def key(self, question: Question) -> str:
         """Return the name under which the answer is stored.
@@ -175,36 +166,13 @@ class HFJudge:
             temperature=self.config.temperature,
             random_seed=[int(self.key(question)[:15], 16) for question in questions],
         )
-        return [self._parse(kind, text) for text in texts]
-
-    def _parse(self, kind: Kind, text: str) -> Answer:
-        dimensions = self.prompt.dimensions
-        try:
-            if kind == "pairwise":
-                return Answer(text, dict(parse_pairwise(text, dimensions)))
-            return Answer(text, dict(parse_scores(text, self.prompt)))
-        except AnswerError as error:
-            return Answer(text, failure=error.kind, reason=error.reason)
+        return [parse_answer(kind, text, self.prompt) for text in texts]
 
     def _read(self, kind: Kind, images: "Sequence[Sequence[Image]]") -> list[Answer]:
         with torch.no_grad():
             logits = self._reader(kind)(self.loaded, images, joint=False)
-        return [self._weigh(kind, table) for table in logits.double().softmax(dim=-1).tolist()]
-
-    def _weigh(self, kind: Kind, table: Sequence[Sequence[float]]) -> Answer:
-        probabilities = {name: tuple(row) for name, row in zip(self.prompt.dimensions, table, strict=True)}
-        if strange := [name for name, row in probabilities.items() if any(value != value for value in row)]:  # noqa: PLR0124
-            return Answer(failure="not-finite", reason=f"the model gives {', '.join(strange)} no finite probabilities")
-        values: dict[str, str | float] = {}
-        for name, row in probabilities.items():
-            if kind == "pointwise":
-                values[name] = level_mean(row, self.prompt.scale)
-            else:
-                best = [
-                    value for value, chance in zip(self._prompt(kind).values, row, strict=True) if chance == max(row)
-                ]
-                values[name] = best[0] if len(best) == 1 else "TIE"
-        return Answer(values=values, probabilities=probabilities)
+        tables = logits.double().softmax(dim=-1).tolist()
+        return [weigh_answer(kind, self.prompt.dimensions, table, self.prompt.scale) for table in tables]
 
     def _load(self, questions: Sequence[Question]) -> "list[list[Image]]":
         """Read each file of a batch once, and see that it still shows what was planned."""
@@ -221,19 +189,7 @@ class HFJudge:
         return [[loaded[path][1] for path in question.paths] for question in questions]
 
     def _make_prompt(self, kind: Kind) -> Prompt:
-        return pairwise_prompt(self.prompt) if kind == "pairwise" else pointwise_prompt(self.prompt)
+        return make_prompt(kind, self.prompt)
 
     def _make_reader(self, kind: Kind) -> SlotReader:
         return SlotReader(self.loaded.processor.tokenizer, self._prompt(kind))
-
-
-def _check(config: JudgeConfig) -> None:
-    if config.temperature < 0:
-        raise ConfigError(f"judge.temperature={config.temperature} is not allowed: 0 or more is")
-    if config.mode == "probabilities" and config.temperature > 0:
-        raise ConfigError(f"judge.temperature={config.temperature} has no effect with judge.mode=probabilities: 0 is")
-    if config.votes > 1 and config.temperature == 0:
-        raise ConfigError(f"judge.votes={config.votes} needs judge.temperature above 0: all votes would be alike")
-    for name in ("votes", "max_new_tokens", "batch_size"):
-        if getattr(config, name) < 1:
-            raise ConfigError(f"judge.{name}={getattr(config, name)} is not allowed: 1 or more is")

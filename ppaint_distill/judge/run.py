@@ -12,12 +12,17 @@ from typing import Any, cast
 import pandas as pd
 
 from ppaint_distill.errors import ImageError, SkippedWarning
-from ppaint_distill.judge.base import Answer, Judge, Kind, Question
+from ppaint_distill.judge.base import Answer, Judge, Kind, Question, ServedJudge
+from ppaint_distill.judge.costs import Spent
+from ppaint_distill.judge.serving import ask_served, get_answer
 from ppaint_distill.judge.store import AnswerStore, Entry
 from ppaint_distill.judge.tables import make_failures, make_preferences, make_ratings
 from ppaint_stats.arguments import check_count
 from ppaint_stats.errors import ArgumentError
 from ppaint_stats.progress import track
+
+NOT_THE_SAME = ("asked", "stored", "spent", "spent_in_all")
+"""Counts that differ where a run was interrupted."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,6 +48,8 @@ class JudgeRun:
         Questions that were asked now, and those whose answers were in the store.
     note
         What the store had to repair when it was opened, if anything.
+    spent, spent_in_all
+        What a server's answers took in this run, and in all runs with this store; None for a local model.
     """
 
     judge: str
@@ -54,10 +61,12 @@ class JudgeRun:
     n_asked: int
     n_stored: int
     note: str | None = None
+    spent: Spent | None = None
+    spent_in_all: Spent | None = None
 
     def __repr__(self) -> str:
         """One line with the counts."""
-        counts = ", ".join(f"{name} {count}" for name, count in self.summary().items() if name != "failures")
+        counts = ", ".join(f"{name} {count}" for name, count in self.summary().items() if isinstance(count, int))
         return f"JudgeRun({self.judge}: {counts})"
 
     def preferences(self, *, categories: Mapping[str, str] | str | None = None) -> pd.DataFrame:
@@ -117,10 +126,14 @@ class JudgeRun:
         return make_failures(self.questions, self.answers)
 
     def summary(self) -> dict[str, Any]:
-        """Return counts: questions, asked, stored, answered, failed (``failures`` by kind), not_asked, bad_images."""
+        """Return counts: questions, asked, stored, answered, failed (``failures`` by kind), not_asked, bad_images.
+
+        A served judge's summary has ``spent`` and ``spent_in_all``, too: requests, tokens, and cost where prices are
+        known.
+        """
         kinds = Counter(answer.failure for answer in self.answers if answer is not None and answer.failure is not None)
         lacking = sum(answer is None for answer in self.answers)
-        return {
+        counts: dict[str, Any] = {
             "questions": len(self.questions),
             "asked": self.n_asked,
             "stored": self.n_stored,
@@ -130,10 +143,14 @@ class JudgeRun:
             "not_asked": lacking,
             "bad_images": len(self.bad_images),
         }
+        for name, spent in (("spent", self.spent), ("spent_in_all", self.spent_in_all)):
+            if spent is not None:
+                counts[name] = spent.to_plain()
+        return counts
 
     def provenance(self) -> dict[str, Any]:
         """Return judge, model, settings and counts, for the metadata of files; the same after a resumed run."""
-        counts = {name: count for name, count in self.summary().items() if name not in ("asked", "stored")}
+        counts = {name: count for name, count in self.summary().items() if name not in NOT_THE_SAME}
         settings = {kind: dict(values) for kind, values in self.settings.items()}
         return {"judge": self.judge, "model": self.model, "settings": settings, "counts": counts}
 
@@ -156,7 +173,7 @@ def run_judge(
     store
         Where answers are looked up and put; a batch is there as soon as it is answered.
     batch_size
-        Questions at a time.
+        Questions at a time. A served judge has its own ``concurrency`` instead.
     progressbar
         Whether progress is shown where standard error is a terminal.
 
@@ -177,6 +194,9 @@ def run_judge(
 
     Notes
     -----
+    A served judge (`OpenAIJudge`) is asked by several requests at once, and each answer is stored when it arrives, a
+    line each, in the order of arrival. What follows is of local judges.
+
     Batches are cut from the whole list before the stored questions are left out, and a batch is stored wholly or not
     at all: a run that was interrupted and run again asks the very batches that are missing, with the same result to
     the last bit and the same file. Questions whose images show the same (two names of one picture) are asked once.
@@ -186,19 +206,13 @@ def run_judge(
     _refuse_repeats(questions)
     kinds = dict.fromkeys(question.kind for question in questions)
     settings: dict[str, Mapping[str, object]] = {kind: judge.settings(kind) for kind in kinds}
-    answers: list[Answer | None] = []
-    bad: dict[Path, ImageError] = {}
-    n_asked = 0
-    batches = list(batched(questions, batch_size))
-    for batch in track(batches, total=len(batches), description=f"Asking {judge.name}", progressbar=progressbar):
-        keys = [judge.key(question) for question in batch]
-        new = {key: question for key, question in zip(keys, batch, strict=True) if key not in store}
-        entries = _ask(judge, new, bad)
-        prompts = sorted({str(settings[entry.question.kind].get("prompt", "")) for entry in entries})
-        note = {"judge": judge.name, "model": judge.fingerprint, "prompt": " ".join(prompts)}
-        store.append(entries, note=note)
-        n_asked += len(entries)
-        answers.extend(_slim(store.get(key)) for key in keys)
+    spent: Spent | None = None
+    in_all: Spent | None = None
+    if isinstance(judge, ServedJudge):
+        answers, bad, n_asked, spent = _run_served(judge, questions, store, settings, progressbar)
+        in_all = judge.count(store.usage(judge.fingerprint))
+    else:
+        answers, bad, n_asked = _run_local(judge, questions, store, settings, batch_size, progressbar)
     n_lacking = sum(answer is None for answer in answers)
     run = JudgeRun(
         judge=judge.name,
@@ -210,9 +224,63 @@ def run_judge(
         n_asked=n_asked,
         n_stored=len(questions) - n_lacking - n_asked,
         note=store.recovered,
+        spent=spent,
+        spent_in_all=in_all,
     )
     _warn_of_gaps(run)
     return run
+
+
+def _run_local(
+    judge: Judge,
+    questions: Sequence[Question],
+    store: AnswerStore,
+    settings: Mapping[str, Mapping[str, object]],
+    batch_size: int,
+    progressbar: bool,
+) -> tuple[list[Answer | None], dict[Path, ImageError], int]:
+    """Ask batch by batch."""
+    answers: list[Answer | None] = []
+    bad: dict[Path, ImageError] = {}
+    n_asked = 0
+    batches = list(batched(questions, batch_size))
+    for batch in track(batches, total=len(batches), description=f"Asking {judge.name}", progressbar=progressbar):
+        keys = [judge.key(question) for question in batch]
+        new = {key: question for key, question in zip(keys, batch, strict=True) if key not in store}
+        entries = _ask(judge, new, bad)
+        prompts = sorted({str(settings[entry.question.kind].get("prompt", "")) for entry in entries})
+        store.append(entries, note=_note(judge, " ".join(prompts)))
+        n_asked += len(entries)
+        answers.extend(_slim(store.get(key)) for key in keys)
+    return answers, bad, n_asked
+
+
+def _run_served(
+    judge: ServedJudge,
+    questions: Sequence[Question],
+    store: AnswerStore,
+    settings: Mapping[str, Mapping[str, object]],
+    progressbar: bool,
+) -> tuple[list[Answer | None], dict[Path, ImageError], int, Spent]:
+    """Ask by many requests at once."""
+    answered, bad, spent = ask_served(
+        judge,
+        questions,
+        store,
+        note=lambda part: _note(judge, str(settings[part.question.kind].get("prompt", ""))),
+        progressbar=progressbar,
+    )
+    answers, asked = [], set()
+    for question in questions:
+        answer = get_answer(judge, question, store)
+        answers.append(_slim(answer))
+        if answer is not None and any(part.key in answered for part in judge.parts(question)):
+            asked.add(judge.key(question))
+    return answers, bad, len(asked), spent
+
+
+def _note(judge: Judge, prompt: str) -> dict[str, str]:
+    return {"judge": judge.name, "model": judge.fingerprint, "prompt": prompt}
 
 
 def _ask(judge: Judge, new: Mapping[str, Question], bad: dict[Path, ImageError]) -> list[Entry]:

@@ -1,4 +1,7 @@
-"""A file of answers that only grows: one line a batch, so that a crash loses the batch at hand and nothing else."""
+"""A file of answers that only grows: one line a batch, so that a crash loses the batch at hand and nothing else.
+
+Answers of a server are batches of one: each is written when it arrives.
+"""
 
 import json
 import os
@@ -58,6 +61,8 @@ class AnswerStore:
          "hashes": [...], "vote": 0, "text": ..., "values": {...}, "probabilities": null, "failure": null,
          "reason": null}, ...]}
 
+    Lines of a served judge hold one answer, and ``"usage": {"prompt_tokens": ..., "completion_tokens": ...}`` beside
+    it.
     A batch is on the disk when `append` returns. A last line that was cut short by a crash is removed when the file is
     opened; `recovered` then says so. Memory holds keys and places, not answers. Times are not recorded, so that an
     interrupted run leaves the same bytes as an uninterrupted one.
@@ -76,6 +81,7 @@ class AnswerStore:
         self.path = Path(path)
         self.recovered: str | None = None
         self._place: dict[str, int] = {}  # offset of the line that holds a key
+        self._usage: dict[str, Counter[str]] = {}  # what answers cost, by model
         self._lines: OrderedDict[int, dict[str, Answer]] = OrderedDict()
         if self.path.is_dir():
             raise ResumeError(f"{self.path} is a folder, not a file of answers")
@@ -130,7 +136,7 @@ class AnswerStore:
             self._remember(place, json.loads(self._file.readline()))
         return self._lines[place][key]
 
-    def append(self, entries: Sequence[Entry], *, note: Mapping[str, str] | None = None) -> None:
+    def append(self, entries: Sequence[Entry], *, note: Mapping[str, object] | None = None) -> None:
         """Store a batch, wholly or not at all.
 
         Parameters
@@ -138,7 +144,8 @@ class AnswerStore:
         entries
             Answers whose keys are new.
         note
-            What is written beside them: names of judge, model, prompt.
+            What is written beside them: names of judge, model, prompt; ``usage``, the tokens of an answer that a
+            server gave.
 
         Raises
         ------
@@ -165,6 +172,29 @@ class AnswerStore:
             raise
         self._place.update(dict.fromkeys(keys, self._end))
         self._end += len(line)
+        self._count(batch)
+
+    def usage(self, model: str) -> dict[str, int]:
+        """Add up what the answers of a model took, in all runs.
+
+        Parameters
+        ----------
+        model
+            Its fingerprint.
+
+        Returns
+        -------
+        dict
+            ``requests``, ``prompt_tokens``, ``completion_tokens`` and ``unmetered``, the requests without a count of
+            tokens; empty where no server was asked.
+        """
+        return dict(self._usage.get(model, {}))
+
+    def _count(self, batch: Mapping[str, Any]) -> None:
+        if "usage" in batch:
+            count = self._usage.setdefault(str(batch.get("model")), Counter())
+            count.update({"requests": 1, "unmetered": int(not batch["usage"])})
+            count.update(batch["usage"])
 
     def _remember(self, place: int, batch: Mapping[str, Any]) -> None:
         self._lines[place] = {plain["key"]: Answer.from_plain(plain) for plain in batch["answers"]}
@@ -190,26 +220,29 @@ class AnswerStore:
         place, number = len(HEADER), 1
         while line := self._file.readline():
             number += 1
-            keys = _read_keys(line)
-            if keys is None:
+            batch = _read_batch(line)
+            if batch is None:
                 if place + len(line) < size:
                     raise ResumeError(f"{self.path}, line {number} is damaged; remove it to ask its questions again")
                 self.recovered = f"{self.path}, line {number}: a batch that was cut short was removed"
                 self._file.truncate(place)
                 break
-            self._place.update(dict.fromkeys(keys, place))
+            self._place.update(dict.fromkeys((str(plain["key"]) for plain in batch["answers"]), place))
+            self._count(batch)
             place += len(line)
         return place
 
 
-def _read_keys(line: bytes) -> list[str] | None:
-    """Return the keys of a batch; None where the line is damaged."""
+def _read_batch(line: bytes) -> dict[str, Any] | None:
+    """Return a batch; None where the line is damaged."""
     if not line.endswith(b"\n"):
         return None
     try:
-        return [str(plain["key"]) for plain in json.loads(line)["answers"]]
+        batch: dict[str, Any] = json.loads(line)
+        whole = all("key" in plain for plain in batch["answers"]) and isinstance(batch.get("usage", {}), dict)
     except (ValueError, TypeError, KeyError):
         return None
+    return batch if whole else None
 
 
 def _to_plain(entry: Entry) -> dict[str, Any]:

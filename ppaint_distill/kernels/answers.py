@@ -11,6 +11,7 @@ normal variable
 lies between thresholds that give Davidson's probabilities; e belongs to the pair, :math:`\varepsilon` to the order.
 :math:`\rho = 0` makes the orders independent, :math:`\rho \to 1` counts both as one. Every single answer has Davidson's
 probabilities whatever :math:`\rho` is, so that :math:`\rho` is the share of an answer's noise that both orders share.
+Votes, which repeat a question, are such answers too: each has an :math:`\varepsilon` of its own, and all share e.
 
 The log-likelihood depends on a pair's strengths through their difference alone: it is tabulated once for every pattern
 of answers.
@@ -40,8 +41,8 @@ def find_patterns(weights: FloatArray) -> tuple[FloatArray, IntArray]:
     Parameters
     ----------
     weights
-        Shape (pairs, 6): weights of (first wins, tie, first loses) with the first item of the pair shown first, then
-        the same three, still seen from the first item, with it shown second.
+        Shape (pairs, 6): weights, or numbers, of (first wins, tie, first loses) with the first item of the pair shown
+        first, then the same three, still seen from the first item, with it shown second.
 
     Returns
     -------
@@ -90,7 +91,10 @@ def tabulate_answers(
     n = math.ceil(REACH / step)
     nodes: FloatArray = step * np.arange(-n, n + 1, dtype=np.float64)
     mass = np.exp(-(nodes**2) / 2)
-    return np.asarray(_tabulate(limits, patterns, nodes, mass / mass.sum(), math.sqrt(rho), math.sqrt(1 - rho)))
+    exponents, place = np.unique(patterns, return_inverse=True)
+    place = place.reshape(patterns.shape).astype(np.int64)
+    mass /= mass.sum()
+    return np.asarray(_tabulate(limits, exponents, place, nodes, mass, math.sqrt(rho), math.sqrt(1 - rho)))
 
 
 @numba.njit(error_model="numpy", inline="always")
@@ -100,11 +104,18 @@ def _tail(x: float) -> float:
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _tabulate(
-    limits: FloatArray, patterns: FloatArray, nodes: FloatArray, mass: FloatArray, shared: float, own: float
+    limits: FloatArray,
+    exponents: FloatArray,
+    place: IntArray,
+    nodes: FloatArray,
+    mass: FloatArray,
+    shared: float,
+    own: float,
 ) -> FloatArray:
-    n_patterns, n_points = len(patterns), limits.shape[1]
+    n_patterns, n_points = len(place), limits.shape[1]
     table = np.empty((n_patterns, n_points))
     p = np.empty(6)
+    power = np.ones((6, len(exponents)))  # patterns are many, and their exponents few
     total = np.empty(n_patterns)
     for k in range(n_points):
         total[:] = 0.0
@@ -115,14 +126,16 @@ def _tabulate(
                 lose, win = _tail(-low), _tail(high)
                 p[3 * order], p[3 * order + 2] = win, lose
                 p[3 * order + 1] = _tail(low) - win if low > 0 else _tail(-high) - lose
+            for j in range(6):
+                for u in range(len(exponents)):
+                    if exponents[u] == 1.0:
+                        power[j, u] = p[j]
+                    elif exponents[u] > 0.0:
+                        power[j, u] = max(p[j], SMALLEST) ** exponents[u]
             for m in range(n_patterns):
                 product = mass[q]
                 for j in range(6):
-                    weight = patterns[m, j]
-                    if weight == 1.0:
-                        product *= p[j]
-                    elif weight > 0.0:
-                        product *= max(p[j], SMALLEST) ** weight
+                    product *= power[j, place[m, j]]
                 total[m] += product
         for m in range(n_patterns):
             table[m, k] = math.log(max(total[m], SMALLEST))

@@ -19,7 +19,7 @@ class TrainingBar:
     """
 
     def __init__(self, total: int, *, done: int = 0, progressbar: bool = True) -> None:
-        self._words = {"loss": "", "srcc": ""}
+        self._words = {"loss": "", "reward": "", "srcc": ""}
         self._bar = None
         if not (progressbar and sys.stderr.isatty()):
             return
@@ -47,7 +47,9 @@ class TrainingBar:
         if self._bar is not None:
             self._bar.stop()
 
-    def show(self, step: int, *, loss: float | None = None, srcc: float | None = None) -> None:
+    def show(
+        self, step: int, *, loss: float | None = None, reward: float | None = None, srcc: float | None = None
+    ) -> None:
         """Move the bar.
 
         Parameters
@@ -56,6 +58,8 @@ class TrainingBar:
             Steps done.
         loss
             Loss of the step.
+        reward
+            Mean reward of the step's answers.
         srcc
             Rank correlation with validation targets.
         """
@@ -63,6 +67,8 @@ class TrainingBar:
             return
         if loss is not None:
             self._words["loss"] = f"loss {loss:.4f}"
+        if reward is not None:
+            self._words["reward"] = f"reward {reward:.3f}"
         if srcc is not None:
             self._words["srcc"] = f"validation SRCC {srcc:.3f}"
         words = "  ".join(word for word in self._words.values() if word)

@@ -1,4 +1,4 @@
-"""The trainer of the expected score: one forward pass an image, no sampling. Read `train` from top to bottom."""
+"""The trainer of the expected score: one forward pass an image, no sampling. Read `train_expected` from the top."""
 
 import contextlib
 import dataclasses
@@ -6,46 +6,38 @@ import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 
-from ppaint_distill.card import write_card
 from ppaint_distill.config import Config
-from ppaint_distill.data import FloatArray, IntArray, TrainingData, match_targets, split_rows
+from ppaint_distill.data import match_targets, split_rows
 from ppaint_distill.errors import ModelError
 from ppaint_distill.images import ImageFile
-from ppaint_distill.models import LoadedModel, compute_fingerprint, save_model
+from ppaint_distill.models import LoadedModel
 from ppaint_distill.objectives import total_loss
-from ppaint_distill.scorer import write_scorer_settings
 from ppaint_distill.targets import Targets
 from ppaint_distill.trainer.checkpoint import (
     State,
     find_checkpoint,
     load_checkpoint,
-    read_parameters,
     save_checkpoint,
     seed_step,
-    write_parameters,
 )
 from ppaint_distill.trainer.display import TrainingBar
 from ppaint_distill.trainer.feed import count_parts, feed
-from ppaint_distill.trainer.measure import average, measure
 from ppaint_distill.trainer.result import TrainResult, read_result
 from ppaint_distill.trainer.run import RunFolder, describe_run
 from ppaint_distill.trainer.settings import check_patience, check_settings, fit_device, fit_prompt, learning_rate
 from ppaint_distill.trainer.student import (
-    Student,
     choose_device,
     load_base,
     make_student,
-    switch_checkpointing,
     wants_adapters,
 )
+from ppaint_distill.trainer.watch import Watch, finish_run, is_due, keep_random_state
 
 
-def train(  # noqa: C901, PLR0912, PLR0915 (it is meant to be read in one go)
+def train_expected(  # noqa: PLR0912, PLR0915 (it is meant to be read in one go)
     config: Config,
     targets: Targets,
     images: str | Path | Mapping[str, str | Path] | Sequence[ImageFile],
@@ -142,28 +134,21 @@ def train(  # noqa: C901, PLR0912, PLR0915 (it is meant to be read in one go)
         state = saved = load_checkpoint(checkpoint, student.loaded.model, optimizer)
     if main:
         run.rewind(state.step if checkpoint is not None else -1)
+        if checkpoint is not None:
+            run.log({"step": state.step, "resumed": True})
     net, optimizer = accelerator.prepare(student.loaded.model, optimizer, device_placement=[False, False])
     bar = TrainingBar(settings.max_steps, done=state.step, progressbar=progressbar and main)
 
-    def evaluate(state: State) -> State:
-        """Score the held-out images, and keep the parameters if they are the best so far."""
-        predicted = predict_together(accelerator, student, data, valid_rows, batch_size=settings.batch_size // n_parts)
-        net.train()
-        table = measure(data, valid_rows, predicted)
-        means = average(table)
-        bar.show(state.step, srcc=means["srcc"])
-        if main:
-            run.log({"step": state.step, "validation": means, "cells": table.to_dict(orient="records")})
-        if state.step == 0:  # to be seen, not to be kept: an untrained model is no scorer
-            return state
-        better = not math.isnan(means["srcc"]) and (state.best_srcc is None or means["srcc"] > state.best_srcc)
-        if main and better and settings.keep_best:
-            write_parameters(run.best_file(state.step), student.loaded.model)
-            run.prune_best([state.step, saved.best_step])
-        if better:
-            return dataclasses.replace(state, best_step=state.step, best_srcc=means["srcc"], waited=0)
-        return dataclasses.replace(state, waited=state.waited + 1)
-
+    watch = Watch(
+        processes=accelerator,
+        student=student,
+        data=data,
+        rows=valid_rows,
+        run=run,
+        bar=bar,
+        batch_size=settings.batch_size // n_parts,
+        keep_best=settings.keep_best,
+    )
     pieces = feed(
         student,
         data,
@@ -177,7 +162,8 @@ def train(  # noqa: C901, PLR0912, PLR0915 (it is meant to be read in one go)
     with keep_random_state(device), bar, contextlib.closing(pieces):
         net.train()
         if checkpoint is None and len(valid_rows):
-            state = evaluate(state)
+            state = watch.evaluate(state, saved=saved.best_step)
+            net.train()
         stopped = False
         while state.step < settings.max_steps and not stopped:
             step, started = state.step + 1, time.perf_counter()
@@ -226,7 +212,8 @@ def train(  # noqa: C901, PLR0912, PLR0915 (it is meant to be read in one go)
                 run.log({**record, "gradient_norm": norm, "seconds": round(time.perf_counter() - started, 4)})
             bar.show(step, loss=total)
             if len(valid_rows) and (is_due(step, settings.evaluate_every) or step == settings.max_steps):
-                state = evaluate(state)
+                state = watch.evaluate(state, saved=saved.best_step)
+                net.train()
                 stopped = settings.patience is not None and state.waited >= settings.patience
             if main and is_due(step, settings.save_every) and step < settings.max_steps and not stopped:
                 save_checkpoint(run.checkpoints, state, student.loaded.model, optimizer)
@@ -234,99 +221,20 @@ def train(  # noqa: C901, PLR0912, PLR0915 (it is meant to be read in one go)
                 saved = state
 
     # The end: the best parameters, or the last.
-    accelerator.wait_for_everyone()
-    kept = state.best_step if settings.keep_best and state.best_step is not None else state.step
-    if kept != state.step:
-        read_parameters(run.best_file(kept), student.loaded.model)
-    finished = dataclasses.replace(base, model=student.loaded.model.to(base.dtype).eval())
-    if settings.gradient_checkpointing:
-        switch_checkpointing(finished.model, on=False)
-    if main:
-        save_model(finished, run.model)
-    accelerator.wait_for_everyone()
-    fingerprint = compute_fingerprint(finished.model, finished.processor, files=run.model)
-    finished = dataclasses.replace(finished, name=str(run.model), fingerprint=fingerprint)
     outcome = {
-        "steps": state.step,
-        "best_step": kept,
         "stopped_early": stopped,
         "adapters": wants_adapters(config, model),
         "n_training": len(train_rows),
         "n_validation": len(valid_rows),
-        "fingerprint": fingerprint,
     }
-    if main:
-        write_scorer_settings(run.model, config)
-        about = targets.provenance
-        write_card(run.model, config, base=base.name, provenance=about, outcome=outcome, records=run.read_metrics())
-        run.finish(outcome)
-    accelerator.wait_for_everyone()
-    return read_result(run, config, data.skipped, model=finished)
-
-
-def predict_together(
-    accelerator: Any, student: Student, data: TrainingData, rows: IntArray, *, batch_size: int
-) -> FloatArray:
-    """Score images, each process its share.
-
-    Parameters
-    ----------
-    accelerator
-        Knows the processes.
-    student
-        The model.
-    data
-        Training data.
-    rows
-        Rows to score.
-    batch_size
-        Images in a pass.
-
-    Returns
-    -------
-    ndarray
-        Scores, shape (rows, dimensions), the same in every process.
-    """
-    from accelerate.utils import gather_object
-
-    share = np.arange(len(rows))[accelerator.process_index :: accelerator.num_processes]
-    gathered = gather_object([(share, student.predict(data, rows[share], batch_size=max(1, batch_size)))])
-    scores = np.full((len(rows), len(data.dimensions)), np.nan)
-    for places, predicted in gathered:
-        scores[places] = predicted
-    return scores
-
-
-def keep_random_state(device: torch.device) -> contextlib.AbstractContextManager[None]:
-    """Leave torch's global generators as they were.
-
-    Parameters
-    ----------
-    device
-        Device whose generator is used besides the CPU's.
-
-    Returns
-    -------
-    context manager
-        Restores the state in the end.
-    """
-    devices = [device.index or 0] if device.type == "cuda" else []
-    return torch.random.fork_rng(devices=devices)
-
-
-def is_due(step: int, every: int) -> bool:
-    """Whether something that is done every so many steps is done after this one.
-
-    Parameters
-    ----------
-    step
-        Number of the step.
-    every
-        How often; 0 is never.
-
-    Returns
-    -------
-    bool
-        True if it is.
-    """
-    return every > 0 and step % every == 0
+    return finish_run(
+        run,
+        state,
+        student,
+        config,
+        targets,
+        processes=accelerator,
+        base=base,
+        outcome=outcome,
+        skipped=data.skipped,
+    )

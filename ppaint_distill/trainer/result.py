@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,16 @@ class TrainResult:
         One row per evaluation: ``step, srcc, plcc, mae``, means over categories and dimensions; step 0 is before
         training.
     metrics
-        One row per step: ``step, loss, ranking, score, kl, learning_rate, gradient_norm, seconds``.
+        One row per step: ``step, loss, ranking, score, kl, learning_rate, gradient_norm, seconds``. Of written answers
+        ``step, loss, reward, fidelity, answers, unreadable, dropped, tokens, kl, entropy, learning_rate, gradient_norm,
+        seconds``: rewards, answers of which so many could not be read, images without weight, tokens an answer.
     skipped
         Images and targets that were left out: ``item, path, kind, reason``.
+    answers
+        Of written answers: how many there were (``answers``), how many could not be read (``unreadable``), and why
+        (``failures``, by kind); None where none are written.
+    resumed
+        Steps after which the run went on from a checkpoint.
     """
 
     folder: Path
@@ -54,6 +62,8 @@ class TrainResult:
     evaluations: pd.DataFrame
     metrics: pd.DataFrame
     skipped: pd.DataFrame
+    answers: dict[str, Any] | None = None
+    resumed: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         """One line with sizes and the agreement of the kept parameters."""
@@ -61,7 +71,14 @@ class TrainResult:
         unknown = "no rank correlation of the images held out" if self.n_validation else "no images held out"
         agreement = unknown if kept["srcc"] is None else f"validation SRCC {kept['srcc']:.3f}"
         early = ", stopped early" if self.stopped_early else ""
-        return f"TrainResult({self.n_training} images, {self.steps} steps{early}, kept {self.best_step}, {agreement})"
+        again = f", resumed after step {', '.join(map(str, self.resumed))}" if self.resumed else ""
+        lost = ""
+        if self.answers is not None:
+            lost = f", {self.answers['unreadable']:,} of {self.answers['answers']:,} answers unreadable"
+        return (
+            f"TrainResult({self.n_training} images, {self.steps} steps{early}{again}, kept {self.best_step}, "
+            f"{agreement}{lost})"
+        )
 
     def summary(self) -> dict[str, Any]:
         """Return how training went, as plain values for JSON.
@@ -70,7 +87,8 @@ class TrainResult:
         -------
         dict
             ``run, steps, best_step, stopped_early, n_training, n_validation, n_skipped, loss`` of the last step, and
-            ``srcc, plcc, mae`` of the kept parameters on the images held out, null where there are none.
+            ``srcc, plcc, mae`` of the kept parameters on the images held out, null where there are none; ``resumed``
+            and ``answers`` as they are here.
         """
         at_best = self.evaluations[self.evaluations["step"] == self.best_step]
         measures = at_best.iloc[-1] if len(at_best) else pd.Series(dtype="float64")
@@ -84,6 +102,8 @@ class TrainResult:
             "n_skipped": len(self.skipped),
             "loss": float(self.metrics["loss"].iloc[-1]) if len(self.metrics) else None,
             **{name: _number(measures.get(name)) for name in ("srcc", "plcc", "mae")},
+            "resumed": list(self.resumed),
+            "answers": self.answers,
         }
 
     @property
@@ -126,7 +146,8 @@ def read_result(
         The run.
     """
     outcome: dict[str, Any] = json.loads(run.result.read_text(encoding="utf-8"))
-    steps, evaluations = tabulate(run.read_metrics())
+    records = run.read_metrics()
+    steps, evaluations = tabulate(records)
     if model is None:
         model = load_model(replace(config.model, name=str(run.model), revision=None))
     return TrainResult(
@@ -141,7 +162,32 @@ def read_result(
         evaluations=evaluations,
         metrics=steps,
         skipped=skipped,
+        answers=count_unreadable(records),
+        resumed=tuple(record["step"] for record in records if record.get("resumed")),
     )
+
+
+def count_unreadable(records: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Add up the written answers of a run, and those that could not be read.
+
+    Parameters
+    ----------
+    records
+        Lines of the metrics.
+
+    Returns
+    -------
+    dict or None
+        As of `TrainResult`.
+    """
+    steps = [record for record in records if "answers" in record]
+    if not steps:
+        return None
+    failures: Counter[str] = Counter()
+    for record in steps:
+        failures.update(record["failures"])
+    totals = {name: sum(record[name] for record in steps) for name in ("answers", "unreadable")}
+    return {**totals, "failures": dict(sorted(failures.items()))}
 
 
 def tabulate(records: list[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -157,8 +203,10 @@ def tabulate(records: list[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame]
     tuple of DataFrame
         Steps and evaluations.
     """
-    names = ["step", "loss", "ranking", "score", "kl", "learning_rate", "gradient_norm", "seconds"]
-    steps = pd.DataFrame([record for record in records if "loss" in record], columns=names)
+    found = [record for record in records if "loss" in record]
+    written = ["reward", "fidelity", "answers", "unreadable", "dropped", "tokens", "kl", "entropy"]
+    parts = written if found and "reward" in found[0] else ["ranking", "score", "kl"]
+    steps = pd.DataFrame(found, columns=["step", "loss", *parts, "learning_rate", "gradient_norm", "seconds"])
     held = [{"step": record["step"], **record["validation"]} for record in records if "validation" in record]
     evaluations = pd.DataFrame(held, columns=["step", "srcc", "plcc", "mae"])
     return steps, evaluations.astype({"step": "int64", "srcc": "float64", "plcc": "float64", "mae": "float64"})

@@ -25,8 +25,8 @@ from ppaint_stats.columns import CATEGORY, DIMENSION, ITEM
 from ppaint_stats.fusion_io import write_whole
 
 FORMAT = "ppaint training run 1"
-WITHOUT_EFFECT = ("save_every",)
-"""Settings of training that a run may change when it goes on."""
+WITHOUT_EFFECT = ("save_every", "objective")
+"""Settings of training that a run may change when it goes on; the objective is known by the section of its settings."""
 
 
 class RunFolder:
@@ -199,10 +199,12 @@ def describe_run(
         Settings, and hashes of targets, images and model.
     """
     train = {name: value for name, value in to_plain(config.train).items() if name not in WITHOUT_EFFECT}
+    written = {"grpo": to_plain(config.grpo)} if config.train.objective == "grpo" else {}
     images = [[file.item, file.hash] for file in data.files]
     return {
         "prompt": to_plain(config.prompt),
         "train": train,
+        **written,
         "model": fingerprint,
         "targets": hash_targets(targets),
         "images": hashlib.sha256(json.dumps(images).encode()).hexdigest()[:16],

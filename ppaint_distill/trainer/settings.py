@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from ppaint_distill.batches import check_augmentations
-from ppaint_distill.config import DIMENSIONS, Config, TrainConfig
+from ppaint_distill.config import DIMENSIONS, Config, GRPOConfig, TrainConfig
 from ppaint_distill.data import IntArray, TrainingData
 from ppaint_distill.errors import ConfigError
 from ppaint_distill.targets import Targets
@@ -55,9 +55,10 @@ def check_settings(settings: TrainConfig, *, named: bool = False) -> None:
         value = getattr(settings, name)
         if value is not None and value < 1:
             raise ConfigError(f"train.{name}={value!r} is not allowed: 1 or more is, or null")
-    if settings.ranking_weight == 0 and settings.score_weight == 0:
+    expected = settings.objective == "expected"
+    if expected and settings.ranking_weight == 0 and settings.score_weight == 0:
         raise ConfigError("train.ranking_weight and train.score_weight are both 0: there is nothing to learn")
-    if settings.ranking_weight > 0 and 1 in {settings.batch_size, settings.micro_batch_size}:
+    if expected and settings.ranking_weight > 0 and 1 in {settings.batch_size, settings.micro_batch_size}:
         raise ConfigError(
             "train.batch_size and train.micro_batch_size must be 2 or more, since pairs are formed within a micro "
             "batch; train.ranking_weight=0 allows 1"
@@ -65,6 +66,28 @@ def check_settings(settings: TrainConfig, *, named: bool = False) -> None:
     if settings.patience is not None and settings.validation_fraction == 0 and not named:
         raise ConfigError("train.patience needs a validation set: train.validation_fraction=0 leaves none")
     check_augmentations(settings.augment)
+
+
+def check_grpo(settings: GRPOConfig) -> None:
+    """Refuse settings of training on written answers that cannot be.
+
+    Parameters
+    ----------
+    settings
+        Of written answers.
+
+    Raises
+    ------
+    ConfigError
+        Names the setting, its value, and what is allowed.
+    """
+    for name, low in {"n_answers": 2, "max_new_tokens": 1, "format_weight": 0, "micro_batch_size": 1}.items():
+        value = getattr(settings, name)
+        if value is not None and not low <= value < math.inf:
+            raise ConfigError(f"grpo.{name}={value!r} is not allowed: {low} or more is")
+    for name in ("temperature", "beta"):
+        if not 0 < getattr(settings, name) < math.inf:
+            raise ConfigError(f"grpo.{name}={getattr(settings, name)!r} is not allowed: a number above 0 is")
 
 
 def check_patience(settings: TrainConfig, data: TrainingData, rows: IntArray) -> None:
