@@ -288,7 +288,7 @@ def test_rater_table_by_hand(report, study):
     deviation = matrix - matrix.mean()
     for rater in one.raters:
         row = table.loc[("ratings", rater)]
-        assert row["severity"] == pytest.approx(deviation.loc[rater].mean())
+        assert row["severity"] == pytest.approx(-deviation.loc[rater].mean())
         assert row["severity_se"] == pytest.approx(deviation.loc[rater].sem())
         rest = one.select(raters=[other for other in one.raters if other != rater])
         gap = krippendorff_alpha(rest.ratings).estimate - krippendorff_alpha(one.ratings).estimate
@@ -298,6 +298,16 @@ def test_rater_table_by_hand(report, study):
         pairs = table.loc[("preferences", rater)]
         gap = alpha_sym(rest.preferences).estimate - alpha_sym(one.preferences).estimate
         assert pairs["influence_alpha"] == pytest.approx(gap)
+
+
+def test_severity_is_positive_for_strict_raters_here_and_in_fusions(report, study):
+    mine = (
+        report.tables["raters"].query("protocol == 'ratings'").set_index(["category", "dimension", "rater"])["severity"]
+    )
+    theirs = ps.fuse_davidson(study).raters.set_index(["category", "dimension", "rater"])["severity"]
+    np.testing.assert_allclose(mine, theirs.loc[mine.index], atol=1e-10)
+    strict = study.ratings.groupby("rater")["rating"].mean().idxmin()
+    assert mine.groupby("rater").mean().idxmax() == strict
 
 
 def test_outlier_is_found():
@@ -318,7 +328,7 @@ def test_outlier_is_found():
 
 def test_severity_with_missing_ratings():
     item, severe = np.arange(6.0), np.array([-1.0, 0.0, 1.0])
-    values = item + severe[:, None]
+    values = item - severe[:, None]
     values[0, :2] = values[2, 4:] = np.nan
     severity, error = measure_severity(values)
     assert severity == pytest.approx(severe)

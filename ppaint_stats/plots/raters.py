@@ -67,7 +67,7 @@ def plot_raters(
 
     Notes
     -----
-    Severity is in the units and the sign of the table that it comes from; the axis says which side is strict. Intervals
+    Severity is in the units of the table that it comes from; positive is strict in all of them. Intervals
     are those of the joint model; elsewhere Wilson's for ties, normal ones from the standard error for severity in a
     report, and none for severity in a fusion that is no joint model.
 
@@ -201,7 +201,7 @@ def _read_report(report: object, category: str | None, dimension: str | None) ->
     out["tie_rate"] = compared["tie_rate"].astype(float)
     lower, upper = share_interval(compared["tie_rate"].to_numpy(float), compared["n_judgments"].to_numpy(float), prob)
     out["tie_rate_lower"], out["tie_rate_upper"] = pd.Series(lower, compared.index), pd.Series(upper, compared.index)
-    axis = "mean deviation from the items' means, rating units (left: stricter)"
+    axis = "severity, rating units (right: stricter)"
     title = f"{label(category)}, {label(dimension)}"
     where = f"in {name_cell(category, dimension)}"
     return _Raters(out.reset_index(), axis, where, title, f"with {prob:.0%} intervals")

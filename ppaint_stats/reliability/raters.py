@@ -53,8 +53,8 @@ def tabulate_raters(cell: StudyCell, options: Options) -> list[dict[str, object]
     - ``influence_alpha``, ``influence_w``: Krippendorff's alpha (of preferences alpha_sym) and Kendall's W without the
       rater minus with all; above 0 the others agree better without this rater. W is that of a panel of the same size,
       since W itself rises as raters leave.
-    - ``severity``: mean deviation of the rater's ratings from the item means, in units of the scale (missing
-      ratings: in the additive model of items and raters), with its standard error.
+    - ``severity``: how far the rater's ratings stay below the item means, positive for strict raters, in units of the
+      scale (missing ratings: in the additive model of items and raters), with its standard error.
     - ``tie_rate``, ``first_rate``: share of ties; share of decisions for the item shown first, with Wilson's interval.
     - ``n_repeated``, ``self_agreement``, ``self_alpha``: items or pairs that the rater judged again; share of trials
       with the same judgment; agreement of the rater with themself, corrected for chance like that between raters.
@@ -127,12 +127,14 @@ def _describe_preferences(cell: StudyCell, options: Options) -> list[dict[str, o
 
 
 def measure_severity(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Mean deviation of each rater from the item means, and its standard error; nan where it is undefined.
+    """How far each rater stays below the item means, and its standard error; nan where it is undefined.
+
+    Positive is strict, as in fusions and in the simulator.
 
     Examples
     --------
     >>> measure_severity(np.array([[1.0, 2, 3], [2, 3, 5]]))[0].round(3).tolist()
-    [-0.667, 0.667]
+    [0.667, -0.667]
     """
     present = ~np.isnan(values)
     rater, item = np.nonzero(present)
@@ -144,7 +146,7 @@ def measure_severity(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     error = np.sqrt(np.divide(squares, n * (n - 1), out=np.full(len(n), np.nan), where=n > 1))
     if len(values) < 2:
         return np.full(len(n), np.nan), np.full(len(n), np.nan)
-    return fit.severity, error
+    return -fit.severity, error  # the kernel adds a rater's effect, so that its sign is that of mildness
 
 
 def find_outliers(raters: pd.DataFrame) -> pd.DataFrame:

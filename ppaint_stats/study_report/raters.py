@@ -24,8 +24,8 @@ def describe_raters(report: Report) -> Section:
     captions = {
         "raters": "Means over categories and dimensions. Agreement: rank correlation with the mean of the others, by "
         "ratings and by preferences; "
-        "severity: deviation from the item means in points of the scale; first rate: share of decisions for the item "
-        "shown first; stands out: in how many cells the rater agrees clearly less with the others.",
+        "severity: points of the scale below the item means, positive for strict raters; first rate: share of decided "
+        "comparisons won by the item shown first; stands out: in how many cells the rater agrees clearly less with the others.",
         "by cell": "The same for each category and dimension, with intervals.",
     }
     return Section(
@@ -72,7 +72,7 @@ def _describe(means: pd.DataFrame, flags: "Counter[str]") -> str:
         first, last = known.iloc[0], known.iloc[-1]
         lines.append(
             f"Severity runs from {first['severity']:+.2f} ({first['rater']}) to {last['severity']:+.2f} "
-            f"({last['rater']}) points of the scale; above 0 ratings are higher than the others'."
+            f"({last['rater']}) points of the scale; above 0 ratings are lower than the others'."
         )
     if "tie_rate" in means and means["tie_rate"].notna().any():
         rate = means["tie_rate"].dropna()
