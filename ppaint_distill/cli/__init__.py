@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ppaint_distill import __version__
-from ppaint_distill.cli import demo, judging, targets, training
+from ppaint_distill.cli import demo, evaluation, judging, targets, training
 from ppaint_stats.cli.frame import Commands, GreedyCommand
 
 app = typer.Typer(
@@ -46,7 +46,7 @@ app.command("pool")(targets.pool)
 app.command("pseudo", cls=GreedyCommand)(targets.pseudo)
 app.command("train", cls=GreedyCommand)(training.train)
 app.command("score")(training.score)
-app.command("evaluate")(targets.evaluate)
+app.command("evaluate", cls=GreedyCommand)(evaluation.evaluate)
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ def demo(
 
     Example: [bold]ppaint-distill demo --out demo[/bold]
     """
-    from ppaint_distill.cli.targets import shorten_report
+    from ppaint_distill.cli.evaluation import shorten_report
     from ppaint_distill.demo import run_demo
 
     screen = Screen(quiet, as_json)

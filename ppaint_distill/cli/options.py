@@ -38,8 +38,8 @@ def gather_config(
     return load_config(path, overrides)
 
 
-def read_table(path: Path) -> "pd.DataFrame":
-    """Read a table from ``.parquet`` or ``.csv``, ids as text."""
+def read_table(path: Path, *, text: Sequence[str] = (), encoding: str = "utf-8") -> "pd.DataFrame":
+    """Read a table from ``.parquet`` or ``.csv``, ids and the columns of ``text`` as text."""
     import pandas as pd
 
     if not path.is_file():
@@ -48,8 +48,18 @@ def read_table(path: Path) -> "pd.DataFrame":
         return pd.read_parquet(path)
     if path.suffix != ".csv":
         raise DataError(f"{path} is neither .parquet nor .csv")
-    text = dict.fromkeys(("category", "dimension", "item", "item_a", "item_b", "rater"), str)
-    return pd.read_csv(path, dtype=text)
+    kinds = dict.fromkeys(("category", "dimension", "item", "item_a", "item_b", "rater", *text), str)
+    try:
+        return pd.read_csv(path, dtype=kinds, encoding=encoding)
+    except LookupError as error:
+        raise ArgumentError(f"--encoding {encoding!r} is not known; utf-8 and latin-1 are, for example") from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not in {encoding} ({error.reason} at byte {error.start:,}): save it anew, or name its "
+            "encoding, where the command has --encoding (latin-1 reads any file)"
+        ) from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DataError(f"{path} is no table of commas: {error}") from error
 
 
 def read_preferences(paths: Sequence[Path]) -> "pd.DataFrame":

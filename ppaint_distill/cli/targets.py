@@ -1,4 +1,4 @@
-"""``ppaint-distill pool``, ``pseudo`` and ``evaluate``: the statistics between judging and training, and after it."""
+"""``ppaint-distill pool`` and ``pseudo``: the statistics between judging and training."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,13 +12,11 @@ from ppaint_distill.cli.options import (
     gather_config,
     read_anchors,
     read_preferences,
-    read_table,
 )
 from ppaint_stats.cli.frame import Json, Quiet, Screen
 
 if TYPE_CHECKING:
     from ppaint_distill.reference import Pool
-    from ppaint_stats.report import Report
 
 Preferences = Annotated[
     list[Path], typer.Option("--preferences", "-p", help="Comparisons that judge wrote; may be given again.")
@@ -142,86 +140,6 @@ def pseudo(
     screen.show(repr(scores), scores.calibration[columns].round(3).to_string(index=False), f"Written: {out}")
     if anchors is None:
         screen.show("No anchors: the scores rank the images, and their level means nothing.")
-
-
-def evaluate(
-    scores: Annotated[list[str], typer.Argument(metavar="NAME=FILE...", help="Scores of one or several models.")],
-    truth: Annotated[Path, typer.Option("--truth", help="Known scores: item, dimension, score, perhaps sd.")],
-    baseline: Annotated[str | None, typer.Option("--baseline", help="Model that the others are compared with.")] = None,
-    ceiling: Annotated[str | None, typer.Option("--ceiling", help="Model that is the ceiling, say the judge.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Report to write: .html, .md or .json.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the bootstrap.")] = 0,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Compare scores with known ones: rank correlation and errors with intervals, and paired differences.
-
-    Example: [bold]ppaint-distill evaluate base=base.parquet mine=scores.parquet --truth experts.csv[/bold]
-    """
-    from ppaint_distill.evaluate import evaluate_scores
-    from ppaint_stats.cli.reports import check_report_path, write_report
-    from ppaint_stats.errors import ArgumentError
-
-    check_report_path(out)
-    files = {}
-    for word in scores:
-        name, equals, file = word.partition("=")
-        if not equals:
-            name, file = Path(word).stem, word
-        if name in files:
-            raise ArgumentError(f"two models are called {name!r}: name them, as in NAME={file}")
-        files[name] = Path(file)
-    report = evaluate_scores(
-        {name: read_table(path) for name, path in files.items()},
-        read_table(truth),
-        baseline=baseline,
-        ceiling=ceiling,
-        random_seed=seed,
-    )
-    screen = Screen(quiet, as_json)
-    if out is not None:
-        write_report(report, out)
-    if as_json:
-        typer.echo(report.to_json())
-    screen.show(shorten_report(report))
-    if out is not None:
-        screen.show(f"Written: {out}")
-
-
-def shorten_report(report: "Report") -> "Report":
-    """Put each number and its interval into one column, so that the tables fit a screen.
-
-    Parameters
-    ----------
-    report
-        Of `evaluate_scores`.
-
-    Returns
-    -------
-    Report
-        The same with shorter tables.
-    """
-    import dataclasses
-
-    import pandas as pd
-
-    def shorten(table: pd.DataFrame) -> pd.DataFrame:
-        short: dict[str, object] = {}
-        for name in table.columns:
-            if name.endswith(("_lower", "_upper")):
-                continue
-            if f"{name}_lower" not in table:
-                short[name] = table[name]
-                continue
-            ends = zip(table[name], table[f"{name}_lower"], table[f"{name}_upper"], strict=True)
-            short[name] = [f"{value:.3f} ({low:.3f}, {high:.3f})" for value, low, high in ends]
-        return pd.DataFrame(short).dropna(axis="columns", how="all")
-
-    tables = {name: shorten(table) for name, table in report.tables.items() if name != "missing"}
-    missing = report.tables["missing"]
-    if (missing["missing"] > 0).any():
-        tables["missing"] = missing
-    return dataclasses.replace(report, tables=tables)
 
 
 def parse_limits(text: str) -> tuple[float, float]:
