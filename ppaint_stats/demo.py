@@ -15,6 +15,7 @@ import pandas as pd
 from ppaint_stats import __version__
 from ppaint_stats.columns import CATEGORY, DIMENSION, ITEM, RATING
 from ppaint_stats.errors import ArgumentError
+from ppaint_stats.progress import LOG
 from ppaint_stats.report import Report
 from ppaint_stats.report.cells import to_plain
 from ppaint_stats.simulation_design import PPaintDesign
@@ -45,6 +46,7 @@ class Clock:
         start = time.perf_counter()
         yield
         self.seconds[step] = round(time.perf_counter() - start, 3)
+        LOG.info("%s: %.1f s", step.replace("_", " "), self.seconds[step])
 
 
 def run_demo(

@@ -24,8 +24,17 @@ import ppaint_stats as ps
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^( *)```(python|text|console)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
-ELSEWHERE = ("python -m pip", "make ", "ppaint-distill ", "hf ", "accelerate ", "CUDA_VISIBLE_DEVICES", "wait")
-"""Commands of other programs, and of the distillation, which has tests of its own."""
+ELSEWHERE = (
+    "python -m pip",
+    "make ",
+    "ppaint --",
+    "ppaint-distill ",
+    "hf ",
+    "accelerate ",
+    "CUDA_VISIBLE_DEVICES",
+    "wait",
+)
+"""Commands of other programs, of the distillation, which has tests of its own, and what changes the shell."""
 
 SHORTER = {
     r"--method bayes(?!.*--draws)": "--method bayes --draws 60 --tune 100 --chains 2",

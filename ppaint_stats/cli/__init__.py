@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ppaint_stats import __version__
-from ppaint_stats.cli import demo, design, doctor, fusions, plan, reliability, report, studies, validate
+from ppaint_stats.cli import compare, demo, design, doctor, fusions, plan, reliability, report, studies, validate
 from ppaint_stats.cli.frame import Commands, GreedyCommand
 
 app = typer.Typer(
@@ -47,7 +47,7 @@ app.command("design")(design.design)
 app.command("plan", cls=GreedyCommand)(plan.plan)
 app.command("fuse", cls=GreedyCommand)(fusions.fuse)
 app.command("reliability", cls=GreedyCommand)(reliability.reliability)
-app.command("compare", cls=GreedyCommand)(fusions.compare)
+app.command("compare", cls=GreedyCommand)(compare.compare)
 app.command("validate", cls=GreedyCommand)(validate.validate)
 app.command("report", cls=GreedyCommand)(report.report)
 app.command("targets")(fusions.targets)

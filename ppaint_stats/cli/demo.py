@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ppaint_stats.cli.frame import Json, Quiet, Screen
+from ppaint_stats.cli.frame import Json, Quiet, Screen, Verbose
 
 if TYPE_CHECKING:
     from ppaint_stats.report import Report
@@ -19,8 +19,9 @@ def demo(
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.")] = 1,
     as_json: Json = False,
     quiet: Quiet = False,
+    _verbose: Verbose = False,
 ) -> None:
-    """Simulate a study, check it, fuse it three ways, and compare with each other and with the known truth.
+    """Simulate a study, check it, fuse it four ways, and compare with each other and with the known truth.
 
     All data are simulated. Writes the study, scores, fusions, targets, reports, a plot and result.json.
 

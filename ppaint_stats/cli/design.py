@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ppaint_stats.cli.frame import Json, Quiet, Screen
+from ppaint_stats.cli.frame import Json, Quiet, Screen, Verbose
 from ppaint_stats.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def design(
     seed: Annotated[int, typer.Option("--seed", help="Seed of the choice and of the orders.")] = 1,
     as_json: Json = False,
     quiet: Quiet = False,
+    _verbose: Verbose = False,
 ) -> None:
     """Plan comparisons: pairs of neighbours in a first ranking, and each rater's own balanced random order.
 

@@ -2,10 +2,10 @@
 
 import typer
 
-from ppaint_stats.cli.frame import CHECK_FAILED, Json, Screen
+from ppaint_stats.cli.frame import CHECK_FAILED, Json, Quiet, Screen, Verbose
 
 
-def doctor(as_json: Json = False) -> None:
+def doctor(as_json: Json = False, quiet: Quiet = False, _verbose: Verbose = False) -> None:
     """Examine the installation: versions, cores, memory, compiled kernels, GPU.
 
     Exit status 1 means that something is missing. Example: [bold]ppaint doctor[/bold]
@@ -13,7 +13,7 @@ def doctor(as_json: Json = False) -> None:
     from ppaint_stats.doctor import examine_installation
 
     report = examine_installation()
-    screen = Screen(as_json=as_json)
+    screen = Screen(quiet, as_json)
     screen.show(report)
     screen.emit(
         {

@@ -1,7 +1,9 @@
 """What all commands share: errors as one line, warnings as notes, and where words and data go."""
 
 import json
+import logging
 import os
+import platform
 import re
 import sys
 import warnings
@@ -13,7 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from ppaint_stats import __version__
 from ppaint_stats.errors import PPaintError, PPaintWarning
+from ppaint_stats.progress import LOG
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,6 +32,39 @@ _ARGUMENT = re.compile(
     r"(?: |'(\w+)')?"
 )
 
+
+def _listen(wanted: bool) -> None:
+    """Write the log to standard error, a line for what begins and one for how long it took."""
+    if wanted:
+        handler = logging.StreamHandler()
+        handler.setFormatter(_Elapsed())
+        LOG.addHandler(handler)
+        LOG.setLevel(logging.INFO)
+        LOG.info("ppaint %s, Python %s", __version__, platform.python_version())
+
+
+class _Elapsed(logging.Formatter):
+    """Lines that begin with the seconds since the program began."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{record.relativeCreated / 1000:7.1f} s  {super().format(record)}"
+
+
+@contextmanager
+def _stop_listening() -> Iterator[None]:
+    """Take what ``--verbose`` added away again: tests and notebooks run many commands in one process."""
+    handlers, level = list(LOG.handlers), LOG.level
+    try:
+        yield
+    finally:
+        LOG.handlers[:] = handlers
+        LOG.setLevel(level)
+
+
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", callback=_listen, help="Say on standard error what is done and how long it took."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show errors, warnings and asked-for data, nothing else.")]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON for programs to standard output.")]
 
@@ -37,12 +74,13 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""
-        with _show_notes():
+        with _show_notes(), _stop_listening():
             try:
                 return super().invoke(ctx)
             except BrokenPipeError:
                 raise  # the reader of a pipe has seen enough
             except (PPaintError, OSError) as error:
+                LOG.info("stopped here", exc_info=error)
                 typer.echo(f"{_label('error', 'red')}: {speak_options(str(error))}", err=True)
                 raise typer.Exit(BAD_INPUT) from error
 

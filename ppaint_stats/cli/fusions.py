@@ -1,4 +1,4 @@
-"""``ppaint fuse``, ``ppaint compare`` and ``ppaint targets``: scores, their agreement, and files to train on."""
+"""``ppaint fuse`` and ``ppaint targets``: scores, and files to train on."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ppaint_stats.cli import inputs
-from ppaint_stats.cli.frame import CHECK_FAILED, Json, Quiet, Screen
+from ppaint_stats.cli.frame import CHECK_FAILED, Json, Quiet, Screen, Verbose
 from ppaint_stats.errors import ArgumentError
+from ppaint_stats.progress import step
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ppaint_stats.fusion import Fusion
     from ppaint_stats.report import Report
-    from ppaint_stats.study import Study
 
 STDOUT = Path("-")
 OUTPUTS = (".nc", ".csv")
@@ -100,6 +100,7 @@ def fuse(
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.")] = 0,
     as_json: Json = False,
     quiet: Quiet = False,
+    _verbose: Verbose = False,
 ) -> None:
     """Fuse a study into one score per item, with an interval.
 
@@ -131,19 +132,19 @@ def fuse(
     own = _pick_options(
         method, interval, {"draws": draws, "tune": tune, "chains": chains, "protocol_discrepancy": discrepancy or None}
     )
-    fusion = runs[method](
-        found, interval_prob=interval_prob, target=target.value, protocols=protocols.value, random_seed=seed,
-        progressbar=not quiet, **own,
-    )  # fmt: skip
+    with step(f"fusing by {method.value}"):
+        fusion = runs[method](
+            found, interval_prob=interval_prob, target=target.value, protocols=protocols.value, random_seed=seed,
+            progressbar=not quiet, **own,
+        )  # fmt: skip
     if simulated:
         fusion = mark_simulated(fusion)
     for path in paths:
         if path == STDOUT:
             typer.echo(fusion.scores.to_csv(index=False), nl=False)
-        elif path.suffix.lower() == ".nc":
-            fusion.save(path)
         else:
-            fusion.to_csv(path)
+            with step(f"writing {path}"):
+                (fusion.save if path.suffix.lower() == ".nc" else fusion.to_csv)(path)
     screen = Screen(quiet, as_json, data_on_stdout=STDOUT in paths)
     report = describe_fusion(fusion, top=top)
     screen.emit(
@@ -242,116 +243,12 @@ def pick_ends(fusion: "Fusion", *, n: int) -> "pd.DataFrame":
     return pd.concat(ends, ignore_index=True)[shown]
 
 
-def compare(
-    fusions: Annotated[
-        list[Path],
-        typer.Argument(metavar="FUSION.nc FUSION.nc ...", help="Two or more, or one with --sensitivity."),
-    ],
-    study: Annotated[
-        Path | None,
-        typer.Option("--study", help="Study folder: tells agreement from common input.", rich_help_panel=inputs.INPUT),
-    ] = None,
-    ratings: inputs.RatingsFile = None,
-    preferences: inputs.PreferencesFile = None,
-    scale: inputs.Scale = None,
-    columns: inputs.Columns = None,
-    tie_margin: inputs.TieMargin = None,
-    missing: inputs.MissingRows = inputs.Missing.ERROR,
-    encoding: inputs.Encoding = "utf-8",
-    sensitivity: Annotated[
-        bool, typer.Option("--sensitivity", help="How far each fusion moves under other choices; needs the study.")
-    ] = False,
-    protocols: Annotated[
-        bool,
-        typer.Option("--protocols", help="Ratings against preferences, of a fusion made with --discrepancy."),
-    ] = False,
-    folder: Annotated[
-        Path | None, typer.Option("--folder", help="Keep refits there; an interrupted run goes on from them.")
-    ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", help="Refits side by side.")] = 1,
-    n_boot: Annotated[int, typer.Option("--n-boot", help="Bootstrap samples.")] = 500,
-    interval_prob: Annotated[float, typer.Option("--interval-prob", help="Probability of the intervals.")] = 0.9,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write every number: .md, .html or .json.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.")] = 0,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Compare fusions of the same items, and with the study also against what common input gives by itself.
-
-    With the study, both are fitted again to halves of the raters and to permuted ratings (this takes a while), and each
-    pair gets a verdict: whether its agreement is about the items or about common input.
-
-    Example: [bold]ppaint compare davidson.nc elo.nc --study my-study --out agreement.html[/bold]
-
-    Example: [bold]ppaint compare elo.nc --study my-study --sensitivity[/bold]
-    """
-    from ppaint_stats.cli.reports import check_report_path, write_report
-    from ppaint_stats.validation.compare import compare_fusions
-
-    check_report_path(out)
-    found = inputs.load_fusions(fusions)
-    simulated = any(fusion.settings.get("simulated") for fusion in found)
-    opened = None
-    if study is not None or ratings is not None or preferences is not None:
-        opened, known = inputs.open_study(
-            study, ratings=ratings, preferences=preferences, scale=scale, columns=columns, tie_margin=tie_margin,
-            missing=missing, encoding=encoding,
-        )  # fmt: skip
-        simulated = simulated or known
-    if sensitivity or protocols:
-        if len(found) > 1 or (sensitivity and protocols):
-            raise ArgumentError("--sensitivity and --protocols speak of one fusion at a time, and not both at once")
-        report = _examine(found[0], opened, sensitivity=sensitivity, interval_prob=interval_prob, progress=not quiet)
-    else:
-        report = compare_fusions(
-            *found, study=opened, n_boot=n_boot, interval_prob=interval_prob, folder=folder, n_jobs=jobs,
-            random_seed=seed, progressbar=not quiet,
-        )  # fmt: skip
-    if simulated:
-        report = replace(report, title=f"{report.title} ({inputs.SIMULATED})")
-    write_report(report, out)
-    if as_json:
-        typer.echo(report.to_json())
-    Screen(quiet, as_json).show(shorten_agreement(report))
-
-
-def _examine(
-    fusion: "Fusion", study: "Study | None", *, sensitivity: bool, interval_prob: float, progress: bool
-) -> "Report":
-    """Examine one fusion: under other choices, or by protocol."""
-    if not sensitivity:
-        from ppaint_stats.validation.protocols import compare_protocols
-
-        return compare_protocols(fusion, interval_prob=interval_prob)
-    if study is None:
-        raise ArgumentError("--sensitivity fits the study again: give it with --study")
-    from ppaint_stats.validation.sensitivity import fusion_sensitivity
-
-    return fusion_sensitivity(fusion, study, progressbar=progress)
-
-
-def shorten_agreement(report: "Report") -> "Report":
-    """Leave the columns that fit a screen: files and JSON hold them all."""
-    tables = dict(report.tables)
-    if "agreement" not in tables:
-        return replace(report, settings={})
-    wide = tables["agreement"]
-    if "shared_inputs" in tables:
-        narrow = ["fusion_a", "fusion_b", "observed", "cross_half", "cross_half_lower", "cross_half_upper", "p_value"]
-        tables["verdicts"] = tables["verdicts"][[*narrow, "verdict"]]
-        narrow = ["category", "dimension", "same_half", "cross_half", "ratio", "shared_part", "ratings_part", "p_value"]
-        tables["shared_inputs"] = tables["shared_inputs"][["fusion_a", "fusion_b", *narrow, "verdict"]]
-    kept = ("fusion_a", "fusion_b", "category", "dimension", "n_items", "srcc", "srcc_lower", "srcc_upper",
-            "mean_difference", "difference_over_sd", "ccc")  # fmt: skip
-    tables["agreement"] = wide[[column for column in kept if column in wide]]
-    return replace(report, tables=tables, settings={})
-
-
 def targets(
     fusion: Annotated[Path, typer.Argument(metavar="FUSION.nc", help="A fusion on a rating scale.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File of targets, .parquet.")],
     as_json: Json = False,
     quiet: Quiet = False,
+    _verbose: Verbose = False,
 ) -> None:
     """Write the scores and their standard deviations as targets for the training of a scorer.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ppaint_stats.errors import ArgumentError, DataError
+from ppaint_stats.progress import LOG, step
 
 if TYPE_CHECKING:
     from ppaint_stats.fusion import Fusion
@@ -77,23 +78,28 @@ def open_study(
 
     if folder is not None:
         if not folder.exists():
-            raise DataError(f"there is no study folder {folder}")
+            raise DataError(
+                f"there is no study folder {folder}; name tables by --ratings and --preferences, or make a study: "
+                f"ppaint simulate --out {folder}"
+            )
         if not (folder / "study.json").exists() and (folder / "study" / "study.json").exists():
             folder = folder / "study"
     elif ratings is None and preferences is None:
         raise ArgumentError("no study is named: give a study folder, --ratings FILE, --preferences FILE or both")
     elif ratings is not None and scale is None:
         raise ArgumentError("--ratings needs the scale that the raters used: --scale LOW HIGH [STEP]")
-    study = read_study(
-        folder,
-        ratings=ratings,
-        preferences=preferences,
-        scale=None if scale is None else parse_scale(scale),
-        columns=parse_columns(columns) if columns else None,
-        tie_margin=tie_margin,
-        missing=missing.value,
-        encoding=encoding,
-    )
+    with step("reading the study"):
+        study = read_study(
+            folder,
+            ratings=ratings,
+            preferences=preferences,
+            scale=None if scale is None else parse_scale(scale),
+            columns=parse_columns(columns) if columns else None,
+            tie_margin=tie_margin,
+            missing=missing.value,
+            encoding=encoding,
+        )
+    LOG.info("%r", study)
     return study, folder is not None and is_simulated(folder)
 
 
@@ -154,4 +160,8 @@ def load_fusions(paths: list[Path]) -> "list[Fusion]":
     """Read fusions, each from its file."""
     from ppaint_stats.fusion_io import load_fusion
 
-    return [load_fusion(path) for path in paths]
+    fusions = []
+    for path in paths:
+        with step(f"reading {path}"):
+            fusions.append(load_fusion(path))
+    return fusions

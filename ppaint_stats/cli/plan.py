@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ppaint_stats.cli import inputs
-from ppaint_stats.cli.frame import Json, Quiet, Screen
+from ppaint_stats.cli.frame import Json, Quiet, Screen, Verbose
 from ppaint_stats.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def plan(
     seed: Annotated[int, typer.Option("--seed", help="Seed of the draws.")] = 0,
     as_json: Json = False,
     quiet: Quiet = False,
+    _verbose: Verbose = False,
 ) -> None:
     """Plan a study: widths of intervals and accuracy of the ranking, against raters' hours.
 

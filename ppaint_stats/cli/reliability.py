@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ppaint_stats.cli import inputs
-from ppaint_stats.cli.frame import Json, Quiet, Screen
+from ppaint_stats.cli.frame import Json, Quiet, Screen, Verbose
 from ppaint_stats.errors import ArgumentError
+from ppaint_stats.progress import step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +67,7 @@ def reliability(
     as_json: Json = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Write Markdown to standard output.")] = False,
     quiet: Quiet = False,
+    _verbose: Verbose = False,
 ) -> None:
     """Measure how reliable ratings, preferences and single raters are, and which protocol orders items better.
 
@@ -83,9 +85,10 @@ def reliability(
         missing=missing, encoding=encoding,
     )  # fmt: skip
     options: dict[str, Any] = {"resample": resample.value, "level": level.value}
-    report = assess_reliability(
-        found, n_boot=n_boot, interval_prob=interval_prob, random_seed=seed, progressbar=not quiet, **options
-    )
+    with step("assessing reliability"):
+        report = assess_reliability(
+            found, n_boot=n_boot, interval_prob=interval_prob, random_seed=seed, progressbar=not quiet, **options
+        )
     if simulated:
         report = replace(report, title=f"{report.title} ({inputs.SIMULATED})")
     written = write_all(report, out)

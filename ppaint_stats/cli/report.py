@@ -1,14 +1,16 @@
 """``ppaint report``: everything about a study on one page."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ppaint_stats.cli import inputs
-from ppaint_stats.cli.frame import Json, Quiet, Screen
+from ppaint_stats.cli.frame import Json, Quiet, Screen, Verbose
 from ppaint_stats.errors import ArgumentError
+from ppaint_stats.progress import step
 
 if TYPE_CHECKING:
     from ppaint_stats.fusion import Fusion
@@ -61,6 +63,7 @@ def report(
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.")] = 0,
     as_json: Json = False,
     quiet: Quiet = False,
+    _verbose: Verbose = False,
 ) -> None:
     """Write one page about a study: verdicts with what to do, data, reliability, scores, raters, agreement, methods.
 
@@ -91,17 +94,20 @@ def report(
     if assessed is None:
         from ppaint_stats.reliability.assess import assess_reliability
 
-        assessed = assess_reliability(opened, n_boot=n_boot, random_seed=seed, progressbar=not quiet)
+        with step("assessing reliability"):
+            assessed = assess_reliability(opened, n_boot=n_boot, random_seed=seed, progressbar=not quiet)
     if nulls and len(fusions) > 1:
         from ppaint_stats.validation.compare import compare_fusions
 
-        compared = compare_fusions(*fusions, study=opened, random_seed=seed, progressbar=not quiet)
+        with step("comparing fusions"):
+            compared = compare_fusions(*fusions, study=opened, random_seed=seed, progressbar=not quiet)
     made = report_study(
         opened, fusions=fusions, reliability=assessed, comparison=compared, validation=held_out, images=images,
         title=title, simulated=simulated or any(f.settings.get("simulated") for f in given), random_seed=seed,
         progressbar=not quiet,
     )  # fmt: skip
-    path = _write(made, out)
+    with step(f"writing {out}"):
+        path = _write(made, out)
     if as_json:
         typer.echo(made.to_json())
     screen = Screen(quiet, as_json)
@@ -121,15 +127,15 @@ def _parse_methods(method: str | None, *, given: bool) -> list[str]:
 def _fuse(name: str, study: "Study", seed: int, progressbar: bool) -> "Fusion":
     import ppaint_stats as ps
 
-    if name in ("bayes", "laplace"):
-        options: dict[str, Any] = {"method": "laplace"} if name == "laplace" else {}
-        return ps.fuse_bayes(study, random_seed=seed, progressbar=progressbar, **options)
     runs: dict[str, Callable[..., Fusion]] = {
         "elo": ps.fuse_elo,
         "davidson": ps.fuse_davidson,
         "thurstone": ps.fuse_thurstone,
+        "bayes": ps.fuse_bayes,
+        "laplace": partial(ps.fuse_bayes, method="laplace"),
     }
-    return runs[name](study, random_seed=seed, progressbar=progressbar)
+    with step(f"fusing by {name}"):
+        return runs[name](study, random_seed=seed, progressbar=progressbar)
 
 
 def _write(made: "StudyReport", out: Path) -> Path:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ppaint_stats.errors import ArgumentError
+from ppaint_stats.progress import step
 from ppaint_stats.report.files import write_text
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ def write_report(report: "Report", path: Path | None) -> None:
     """Write a report; None writes nothing."""
     if path is None:
         return
-    if path.suffix.lower() == ".html":
-        report.to_html(path)
-    else:
-        text = report.to_json() if path.suffix.lower() == ".json" else report.to_markdown()
-        write_text(path, text + "\n")
+    with step(f"writing {path}"):
+        if path.suffix.lower() == ".html":
+            report.to_html(path)
+        else:
+            text = report.to_json() if path.suffix.lower() == ".json" else report.to_markdown()
+            write_text(path, text + "\n")

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from ppaint_stats.cli import inputs
-from ppaint_stats.cli.frame import CHECK_FAILED, Json, Quiet, Screen
+from ppaint_stats.cli.frame import CHECK_FAILED, Json, Quiet, Screen, Verbose
 from ppaint_stats.errors import ArgumentError
+from ppaint_stats.progress import step
 
 ROBUSTNESS = "Robustness"
 
@@ -42,6 +43,7 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything needs a look.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    _verbose: Verbose = False,
 ) -> None:
     """Show what a study holds, and what to look at before fusing it.
 
@@ -55,7 +57,8 @@ def check(
         study, ratings=ratings, preferences=preferences, scale=scale, columns=columns, tie_margin=tie_margin,
         missing=missing, encoding=encoding,
     )  # fmt: skip
-    report = check_study(found)
+    with step("looking at the study"):
+        report = check_study(found)
     if simulated:
         report = replace(report, title=f"{report.title} ({inputs.SIMULATED})")
     write_report(report, out)
@@ -97,6 +100,7 @@ def simulate(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a study that is there.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    _verbose: Verbose = False,
 ) -> None:
     """Simulate a study of the PPaint design, and write it with the truth behind it.
 
@@ -112,8 +116,11 @@ def simulate(
         chosen["dimensions"] = tuple(name.strip() for name in dimensions.split(","))
     if scale is not None:
         chosen["scale"] = inputs.parse_scale(scale)
-    simulation = simulate_study(PPaintDesign(**chosen | parse_settings(settings or [])), random_seed=seed)
-    folder = simulation.save(out, overwrite=overwrite)
+    design = PPaintDesign(**chosen | parse_settings(settings or []))
+    with step("simulating"):
+        simulation = simulate_study(design, random_seed=seed)
+    with step(f"writing {out}"):
+        folder = simulation.save(out, overwrite=overwrite)
     screen = Screen(quiet, as_json)
     screen.emit(
         {

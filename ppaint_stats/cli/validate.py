@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ppaint_stats.cli import inputs
-from ppaint_stats.cli.frame import CHECK_FAILED, Json, Quiet, Screen
+from ppaint_stats.cli.frame import CHECK_FAILED, Json, Quiet, Screen, Verbose
+from ppaint_stats.progress import step
 
 if TYPE_CHECKING:
     from ppaint_stats.report import Report
@@ -54,6 +55,7 @@ def validate(
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.")] = 0,
     as_json: Json = False,
     quiet: Quiet = False,
+    _verbose: Verbose = False,
 ) -> None:
     """Leave each rater out, predict that rater from the others, and compare methods by how well they do.
 
@@ -73,10 +75,12 @@ def validate(
     options: dict[str, Any] = {}
     if draws is not None:
         options = {name: {"draws": draws} for name in ("bayes", "laplace") if any(m.startswith(name) for m in chosen)}
-    report = cross_validate(
-        found, methods=chosen, by=by.value, n_folds=n_folds, margin=margin, interval_prob=interval_prob,
-        options=options, n_jobs=None if jobs == 1 else jobs, cache_dir=cache, random_seed=seed, progressbar=not quiet,
-    )  # fmt: skip
+    with step("predicting held-out judgments"):
+        report = cross_validate(
+            found, methods=chosen, by=by.value, n_folds=n_folds, margin=margin, interval_prob=interval_prob,
+            options=options, n_jobs=None if jobs == 1 else jobs, cache_dir=cache, random_seed=seed,
+            progressbar=not quiet,
+        )  # fmt: skip
     if simulated:
         report = replace(report, title=f"{report.title} ({inputs.SIMULATED})")
     write_report(report, out)

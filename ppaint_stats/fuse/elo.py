@@ -19,6 +19,7 @@ from ppaint_stats.fuse.fits import CellFit, calibrate_latent, fit_ratings_cell
 from ppaint_stats.fusion import Fusion
 from ppaint_stats.kernels.davidson import outcome_probabilities
 from ppaint_stats.kernels.elo import ELO_PER_LOGIT, run_elo
+from ppaint_stats.progress import track
 from ppaint_stats.study import Study
 from ppaint_stats.typing import FloatArray, IntArray, Protocols, RandomSeed, Target
 
@@ -242,6 +243,7 @@ def elo_sensitivity(
     max_passes: Sequence[int] = (1, 5, 50),
     n_orders: int = 50,
     random_seed: RandomSeed = 0,
+    progressbar: bool = False,
 ) -> pd.DataFrame:
     """Compare Elo scores over its free choices with those of the defaults.
 
@@ -259,6 +261,8 @@ def elo_sensitivity(
         Random orders of each fit.
     random_seed
         Seed, the same for every fit.
+    progressbar
+        Whether a bar shows the fits and the time left: minutes for a full study.
 
     Returns
     -------
@@ -279,7 +283,10 @@ def elo_sensitivity(
     default = fuse_elo(study, interval="none", n_orders=n_orders, random_seed=random_seed)
     games = float(default.parameters["anchor_games"].mean())
     rows = []
-    for step, factor, passes in product(k, anchor_scale, max_passes):
+    choices = list(product(k, anchor_scale, max_passes))
+    for step, factor, passes in track(
+        choices, total=len(choices), description="Elo's choices", progressbar=progressbar
+    ):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PPaintWarning)  # no anchor and few passes are tried on purpose
             other = fuse_elo(

@@ -25,6 +25,7 @@ from ppaint_stats.fuse.cells import Cell, build_cells
 from ppaint_stats.fuse.fits import CellFit
 from ppaint_stats.fuse.intervals import Fitter, bootstrap, curvature, explain_no_jackknife, jackknife
 from ppaint_stats.fusion import Fusion
+from ppaint_stats.progress import track
 from ppaint_stats.seeds import check_seed, describe_seed, split_seed
 from ppaint_stats.spread import Spread
 from ppaint_stats.study import Study
@@ -63,7 +64,8 @@ def fuse_cells(
     with threadpool_limits(
         1, "blas"
     ):  # thousands of small systems: threads would spend their time waiting for each other
-        fits = [fit(cell, None) for cell in cells]
+        shown = track(cells, total=len(cells), description="fitting", progressbar=progressbar)
+        fits = [fit(cell, None) for cell in shown]
     warn_of_fits(cells, fits)
 
     def transform(_: Cell, scores: FloatArray) -> FloatArray:

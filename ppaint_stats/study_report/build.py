@@ -8,6 +8,7 @@ import numpy as np
 from ppaint_stats.columns import CATEGORY, ITEM
 from ppaint_stats.errors import ArgumentError, PPaintError
 from ppaint_stats.fusion import Fusion
+from ppaint_stats.progress import step
 from ppaint_stats.report import Report, load_report
 from ppaint_stats.seeds import describe_seed
 from ppaint_stats.study import Study
@@ -107,11 +108,13 @@ def report_study(
     if comparison is None and len(found) > 1:
         from ppaint_stats.validation.compare import compare_fusions
 
-        comparison = compare_fusions(*found, random_seed=random_seed)
+        with step("comparing fusions"):
+            comparison = compare_fusions(*found, random_seed=random_seed, progressbar=progressbar)
     apart: tuple[str, ...] = ()
     if protocols is None:
         try:
-            protocols = _compare_protocols(study, found, random_seed, progressbar)
+            with step("comparing protocols"):
+                protocols = _compare_protocols(study, found, random_seed, progressbar)
         except PPaintError as error:
             apart = (f"The protocols are not compared with each other, since one alone cannot be fused: {error}",)
     pictures = Thumbnails()

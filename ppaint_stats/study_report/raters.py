@@ -25,7 +25,8 @@ def describe_raters(report: Report) -> Section:
         "raters": "Means over categories and dimensions. Agreement: rank correlation with the mean of the others, by "
         "ratings and by preferences; "
         "severity: points of the scale below the item means, positive for strict raters; first rate: share of decided "
-        "comparisons won by the item shown first; stands out: in how many cells the rater agrees clearly less with the others.",
+        "comparisons won by the item shown first; stands out: in how many cells the rater agrees clearly less with the "
+        "others.",
         "by cell": "The same for each category and dimension, with intervals.",
     }
     return Section(

@@ -12,6 +12,7 @@ from ppaint_stats.columns import CATEGORY, DIMENSION, ITEM
 from ppaint_stats.errors import ArgumentError
 from ppaint_stats.fusion import Fusion
 from ppaint_stats.kernels.concordance import measure_agreement
+from ppaint_stats.progress import track
 from ppaint_stats.report import Report
 from ppaint_stats.seeds import split_seed
 from ppaint_stats.study import Study
@@ -74,7 +75,7 @@ def compare_fusions(
     random_seed
         Seed.
     progressbar
-        Whether a bar shows the refits and the time left.
+        Whether a bar shows the refits, then the comparisons, and the time left.
 
     Returns
     -------
@@ -149,7 +150,8 @@ def compare_fusions(
             n_jobs=n_jobs, progressbar=progressbar,
         )  # fmt: skip
         notes += _note_failures(names, [variant.kind for variant in variants], refits)
-    for (i, a), (j, b) in combinations(enumerate(fusions), 2):
+    pairs = list(combinations(enumerate(fusions), 2))
+    for (i, a), (j, b) in track(pairs, total=len(pairs), description="comparing pairs", progressbar=progressbar):
         head = {"fusion_a": names[i], "fusion_b": names[j]}
         table, alone = _compare_pair(a, b, n_boot=n_boot, prob=interval_prob, seed=next(seeds))
         agreement.append(table.assign(**head))
