@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from ppaint_stats.kernels.densities import draw_minima
 from ppaint_stats.priors import LogNormal, Normal, Priors
 from ppaint_stats.typing import FloatArray
 
@@ -52,7 +53,7 @@ def draw_panels(priors: Priors, *, random_seed: int = 1, n: int = N_PANELS) -> d
     theta = centred(item_sd * rng.standard_normal((n, N_ITEMS)))[:, None]
     own_spread = taste_sd * np.exp(raters(spread(p.taste_spread_sd)))
     utility = theta + centred(own_spread[:, :, None] * rng.standard_normal((n, N_RATERS, N_ITEMS)))
-    sharpness = np.exp(heavy(spread(p.sharpness_sd)))
+    sharpness = np.exp(centred(spread(p.sharpness_sd) * draw_minima(rng, (n, N_RATERS))))
     log_nu = normal(p.tie_mean, 1) + spread(p.tie_sd) * rng.standard_normal((n, N_RATERS))
     log_nu = log_nu + spread(p.tie_dimension_sd) * rng.standard_normal((n, N_RATERS))
     position = normal(p.position_mean, 1) + spread(p.position_sd) * rng.standard_normal((n, N_RATERS))

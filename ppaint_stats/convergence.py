@@ -24,7 +24,7 @@ _ADVICE = {
     "ess_bulk": "run more draws",
     "ess_tail": "run more draws",
     "divergences": "raise target_accept, to 0.95 or more; if they stay, look for raters with few judgments",
-    "tree_depth": "run more tuning steps; the posterior has directions of very different width",
+    "tree_depth": "run more tuning steps, or raise max_treedepth; the posterior has directions of very different width",
     "bfmi": "run more tuning steps; some spread is hardly determined: a tighter prior for it may be honest",
     "mcse": "run more draws",
 }

@@ -14,6 +14,8 @@ from ppaint_stats.joint.parameters import lay_out
 from ppaint_stats.joint.tastes import list_tastes
 from ppaint_stats.kernels.joint.data import NO_TIES
 from ppaint_stats.model_parts import (
+    BLUNT_TAILS,
+    HEAVY_TAILS,
     Blocks,
     Tensor,
     Variables,
@@ -81,10 +83,11 @@ def build_model(study: Study, priors: Priors | None = None, *, protocol_discrepa
     .. math:: P(y \le k) = \sigma(\kappa_{dk} - \eta), \quad \eta = h_d\, a_r u_{rid} + \mu_{cd} - b_{rd},
 
     or, on a continuous scale, their logits are normal around :math:`\kappa_d + \eta` with a rater's own spread. The
-    logarithms of e and a have t tails with 4 degrees of freedom and sum to zero; severity b sums to zero over each
-    panel of raters, levels :math:`\mu` over categories. With ratings alone h = 1, and the items' spread takes the prior
-    of h times it. With a discrepancy ratings put :math:`\rho_d\theta + \sqrt{1 - \rho_d^2}\,\theta'` in place of
-    :math:`\theta`, where :math:`\theta'` is distributed like it.
+    logarithms of e and a sum to zero over raters; those of e follow Gumbel's law of minima, those of a have t tails
+    with 4 degrees of freedom. Severity b sums to zero over each panel of raters, levels :math:`\mu` over categories.
+    With ratings alone h = 1, and the items' spread takes the prior of h times it. With a discrepancy ratings put
+    :math:`\rho_d\theta + \sqrt{1 - \rho_d^2}\,\theta'` in place of :math:`\theta`, where :math:`\theta'` is
+    distributed like it.
 
     **Lapses**: with probability :math:`\pi_r` a judgment of either protocol has nothing to do with the items, and all
     answers are equally likely (on a continuous scale, uniform). Scores are what attentive raters would say.
@@ -151,7 +154,7 @@ def build_model(study: Study, priors: Priors | None = None, *, protocol_discrepa
         consensus = add.add_rows("consensus", item_factor)
         theta = pm.Deterministic("item_utility", categories.expand(consensus), dims=("item", "dimension"))
         n_raters = len(e.preference_raters)
-        log_e = add.add_habit("sharpness", n_raters, mean_basis(n_raters))
+        log_e = add.add_habit("sharpness", n_raters, mean_basis(n_raters), BLUNT_TAILS)
         own_log_e = pt.concatenate([log_e, [0.0]])  # its entry -1 serves those who do not compare
         v = _add_utilities(e, p, add, theta, own_log_e) if e.units else theta
         if len(e.plain_item):
@@ -234,7 +237,7 @@ def _add_ratings(e: Encoding, y: Ratings, add: Variables, u: Tensor, lapse: Tens
     """Ratings of utilities u, one per rating: severity, discrimination, levels, thresholds or noise."""
     n_raters, n_dims, n_categories = len(e.rating_raters), len(e.dimensions), len(e.categories)
     log_h = add.add_normal("log_slope") if "log_slope" in add else pt.zeros(n_dims)
-    log_a = add.add_habit("discrimination", n_raters, mean_basis(n_raters))
+    log_a = add.add_habit("discrimination", n_raters, mean_basis(n_raters), HEAVY_TAILS)
     severity_sd = add.add_spread("severity_sd")
     severity_dimension_sd = None
     if "log_severity_dimension_sd" in add:

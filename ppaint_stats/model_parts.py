@@ -2,7 +2,7 @@
 
 # mypy: allow-untyped-calls
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from scipy.special import expit, logit
 from ppaint_stats.joint.encoding import SQUEEZE, Encoding
 from ppaint_stats.joint.parameters import Layout
 from ppaint_stats.joint.tastes import TasteCells
+from ppaint_stats.kernels.densities import GUMBEL_SD, draw_minima
 from ppaint_stats.priors import LogNormal
 from ppaint_stats.typing import BoolArray, FloatArray, IntArray
 
@@ -22,6 +23,44 @@ type Tensor = Any
 
 T_DOF = np.float64(4.0)
 """Degrees of freedom of heavy-tailed hierarchies."""
+
+
+@dataclass(frozen=True)
+class Tails:
+    """A law of independent values of mean 0 and scale sd, seen in an orthonormal basis.
+
+    ``entry_logp`` is the log density of values at a scale, ``entry_draw`` draws standard ones.
+    """
+
+    name: str
+    entry_logp: Callable[[Tensor, Tensor], Tensor]
+    entry_draw: Callable[[np.random.Generator, tuple[int, ...]], FloatArray]
+
+    def logp(self, value: Tensor, basis: Tensor, sd: Tensor) -> Tensor:
+        """Log density of the coordinates."""
+        return self.entry_logp(pt.dot(basis, value), sd).sum(axis=-1)
+
+    def draw(
+        self, basis: FloatArray, sd: FloatArray, rng: np.random.Generator, size: tuple[int, ...] | None = None
+    ) -> FloatArray:
+        """Draw coordinates."""
+        shape = np.shape(sd) if size is None else tuple(size)
+        entries = np.asarray(sd)[..., None] * self.entry_draw(rng, (*shape, basis.shape[-1]))
+        return np.asarray((entries[..., None, :] @ basis)[..., 0, :])
+
+
+def _minima_logp(value: Tensor, sd: Tensor) -> Tensor:
+    beta = sd / GUMBEL_SD
+    return pm.logp(pm.Gumbel.dist(mu=-np.euler_gamma * beta, beta=beta), -value)
+
+
+HEAVY_TAILS = Tails(
+    "StudentT",
+    lambda value, sd: pm.logp(pm.StudentT.dist(nu=T_DOF, mu=0.0, sigma=sd), value),
+    lambda rng, shape: rng.standard_t(T_DOF, size=shape),
+)
+BLUNT_TAILS = Tails("Minima", _minima_logp, draw_minima)
+"""Log sharpness: some raters may be far blunter than the others, none is far sharper."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +180,8 @@ class Variables:
             return pm.Normal(name, parent, sd, dims=parameter.dims)
         return parent + sd * pm.Normal(name, 0.0, 1.0, dims=parameter.dims)
 
-    def add_habit(self, name: str, n: int, basis: FloatArray) -> Tensor:
-        """Add a habit of n raters, its spread before it: t tails, relative to the raters' mean; zeros for one rater."""
+    def add_habit(self, name: str, n: int, basis: FloatArray, tails: Tails) -> Tensor:
+        """Add a habit of n raters, its spread before it, relative to the raters' mean; zeros for one rater."""
         if name not in self:
             return pt.zeros(n)
         sd = self.add_spread(f"{name}_sd")
@@ -151,10 +190,10 @@ class Variables:
             name,
             basis,
             sd if parameter.centred else np.float64(1.0),
-            logp=rotated_t_logp,
-            random=draw_rotated_t,
+            logp=tails.logp,
+            random=tails.draw,
             signature="(n,n),()->(n)",
-            class_name="RotatedStudentT",
+            class_name=f"Rotated{tails.name}",
             dims=parameter.dims,
         )
         values = pt.dot(basis, own) if parameter.centred else sd * pt.dot(basis, own)
@@ -176,20 +215,6 @@ class Variables:
         if parameter.centred:
             return pm.MvNormal(name, np.zeros(parameter.shape[1]), chol=factor, dims=parameter.dims)
         return pt.dot(pm.Normal(name, 0.0, 1.0, dims=parameter.dims), factor.T)
-
-
-def rotated_t_logp(value: Tensor, basis: Tensor, sd: Tensor) -> Tensor:
-    """Log density of coordinates in an orthonormal basis whose vector has independent t-distributed entries."""
-    return pm.logp(pm.StudentT.dist(nu=T_DOF, mu=0.0, sigma=sd), pt.dot(basis, value)).sum(axis=-1)
-
-
-def draw_rotated_t(
-    basis: FloatArray, sd: FloatArray, rng: np.random.Generator, size: tuple[int, ...] | None = None
-) -> FloatArray:
-    """Draw such coordinates."""
-    shape = np.shape(sd) if size is None else tuple(size)
-    entries = np.asarray(sd)[..., None] * rng.standard_t(T_DOF, size=(*shape, basis.shape[-1]))
-    return np.asarray((entries[..., None, :] @ basis)[..., 0, :])
 
 
 def mix_lapses(attentive: Tensor, chance: Tensor, lapse: Tensor) -> Tensor:

@@ -54,8 +54,9 @@ class Priors:
     taste_spread_sd
         Spread over raters of the logarithm of their taste's spread.
     sharpness_sd
-        Spread over raters of log e, how sharply they compare; t tails with 4 degrees of freedom, so that one careless
-        rater does not pull the others along.
+        Spread over raters of log e, how sharply they compare. Gumbel's law of minima: a rater may be far blunter than
+        the others, not far sharper. Comparisons without any noise say only that a rater is sharp, so that with a long
+        right tail e would run off without end.
     tie_mean
         Average of log nu: at -0.3 a pair of equals is a tie in 27 % of comparisons.
     tie_sd, tie_dimension_sd
@@ -68,7 +69,8 @@ class Priors:
     log_slope
         Logarithm of the rating slope h: rating logits per unit of utility.
     discrimination_sd
-        Spread over raters of log a, how sharply they rate; t tails with 4 degrees of freedom.
+        Spread over raters of log a, how sharply they rate; t tails with 4 degrees of freedom, so that one rater unlike
+        the others does not pull them along.
     severity_sd, severity_dimension_sd
         Spread of severity over raters, and over dimensions within a rater, in rating logits.
     category_level

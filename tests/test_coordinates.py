@@ -1,4 +1,4 @@
-"""Sampling the items' spread on the scale of the ratings: a change of coordinates, with its Jacobian."""
+"""Sampling where no rater has a taste: a change of coordinates, with its Jacobian."""
 
 import numpy as np
 import pytest
@@ -23,11 +23,20 @@ def thin(study, rows):
     return ps.Study(ratings=study.ratings, preferences=study.preferences[rows], scale=study.scale)
 
 
-@pytest.fixture(scope="module")
-def plain():
-    """Every rater compares each item about twice: no tastes."""
+@pytest.fixture(scope="module", params=[True, False], ids=["habits", "spread"])
+def plain(request):
+    """Every rater compares each item about twice: no tastes. Habits have coordinates of their own where centred."""
     study = simulate(n_items=8, n_pairs=16, dimensions=("a", "b", "c"))
-    return find(thin(study, np.arange(study.n_preferences) % 2 == 0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ppaint_stats.joint.parameters.CENTRED_PLAIN", 0 if request.param else 1e6)
+        return find(thin(study, np.arange(study.n_preferences) % 2 == 0))
+
+
+def factor_of(packed):
+    row, column = np.tril_indices(3)
+    factor = np.zeros((3, 3))
+    factor[row, column] = np.where(row == column, np.exp(packed), packed)
+    return factor
 
 
 def test_they_are_changed_where_nobody_has_a_taste(plain):
@@ -35,27 +44,37 @@ def test_they_are_changed_where_nobody_has_a_taste(plain):
     assert len(data.unit_category) == 0
     assert len(coordinates.slope) == 3
     assert len(coordinates.diagonal) + len(coordinates.lower) == layout.parameters["item_cov"].size
+    for name in ("sharpness", "discrimination"):
+        habit = getattr(coordinates, name)
+        assert (habit is not None) == layout.parameters[name].centred
+        if habit is not None:
+            np.testing.assert_allclose(habit.share.sum(axis=1), 1, rtol=1e-12)
+            assert layout.parameters[name].size == len(habit.places)
     study = simulate()
     for other in (study, study.drop_protocol("preferences"), study.drop_protocol("ratings")):
         assert len(find(other)[0].slope) == 0
 
 
-def test_the_sampled_factor_is_that_of_the_ratings(plain):
-    coordinates, layout, _ = plain
+def test_each_sampled_habit_is_what_that_raters_judgments_tell(plain):
+    """Sharpness times the items' spread, and discrimination times slope times spread, a mean over dimensions."""
+    coordinates, layout, data = plain
     sampled = np.random.default_rng(1).normal(size=(2, layout.starts[-1]))
     model = layout.unpack(coordinates.to_model(sampled))
     own = layout.unpack(sampled)
-    h = np.exp(own["log_slope"])
-    row, column = np.tril_indices(3)
     for which in range(2):
-        factors = []
-        for x in (model, own):
-            packed = x["item_cov"][which]
-            factor = np.zeros((3, 3))
-            factor[row, column] = np.where(row == column, np.exp(packed), packed)
-            factors.append(factor)
-        np.testing.assert_allclose(h[which][:, None] * factors[0], factors[1], rtol=1e-12)
-    np.testing.assert_array_equal(model["log_slope"], own["log_slope"])
+        factor, h = factor_of(model["item_cov"][which]), np.exp(model["log_slope"][which])
+        spread = np.log(np.linalg.norm(factor, axis=1))
+        if coordinates.sharpness is None:
+            rated = h[:, None] * factor
+            np.testing.assert_allclose(rated, factor_of(own["item_cov"][which]), rtol=1e-12)
+            np.testing.assert_allclose(model["log_slope"], own["log_slope"], rtol=1e-12)
+            continue
+        for name, basis, habit, reach in (
+            ("sharpness", data.sharpness_basis, coordinates.sharpness, spread),
+            ("discrimination", data.discrimination_basis, coordinates.discrimination, spread + np.log(h)),
+        ):
+            values = basis @ model[name][which]
+            np.testing.assert_allclose(own[name][which], values - values.mean() + habit.share @ reach, rtol=1e-10)
 
 
 def test_density_has_the_jacobian_and_its_gradient(plain):
@@ -64,10 +83,11 @@ def test_density_has_the_jacobian_and_its_gradient(plain):
 
     def evaluate(sampled):
         model = coordinates.to_model(sampled)
-        return coordinates.pull_back(model, *joint_logp(model, data))
+        return coordinates.pull_back(sampled, model, *joint_logp(model, data))
 
     value, gradient = evaluate(x)
-    places = np.concatenate([coordinates.diagonal, coordinates.lower, coordinates.slope])
+    habits = [h.places for h in (coordinates.sharpness, coordinates.discrimination) if h is not None]
+    places = np.concatenate([coordinates.diagonal, coordinates.lower, coordinates.slope, *habits])
     step = 1e-6
     jacobian = np.zeros((len(places), len(places)))
     for k, place in enumerate(places):
@@ -85,4 +105,4 @@ def test_without_entries_nothing_is_changed():
     coordinates = Coordinates(none, none, none, none)
     x = np.arange(3.0)
     assert coordinates.to_model(x) is x
-    assert coordinates.pull_back(x, 1.5, x) == (1.5, x)
+    assert coordinates.pull_back(x, x, 1.5, x) == (1.5, x)

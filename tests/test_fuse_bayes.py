@@ -155,16 +155,18 @@ def test_posterior(fusion, study):
 
 def test_settings(study):
     priors = Priors(item_sd=LogNormal(1.0, 0.5))
-    found = glance(study, interval_prob=0.8, target="relative", priors=priors, target_accept=0.9, random_seed=7)
+    found = glance(
+        study, interval_prob=0.8, target="relative", priors=priors, target_accept=0.9, max_treedepth=5, random_seed=7
+    )
     wanted = {
         "interval_prob": 0.8, "interval_kind": "posterior", "target": "relative", "protocols": "both",
         "calibrated": True, "uncalibrated_reason": None, "protocol_discrepancy": False, "sampler": "nutpie",
-        "draws": 30, "tune": 60, "chains": 1, "target_accept": 0.9, "random_seed": 7, "categories_comparable": True,
-        "ppaint_version": ps.__version__,
+        "draws": 30, "tune": 60, "chains": 1, "target_accept": 0.9, "max_treedepth": 5, "random_seed": 7,
+        "categories_comparable": True, "ppaint_version": ps.__version__,
     }  # fmt: skip
     assert {name: found.settings[name] for name in wanted} == wanted
     assert found.settings["priors"]["item_sd"] == (1.0, 0.5)
-    assert found.settings["leapfrog_steps"] > 0
+    assert 0 < found.settings["leapfrog_steps"] < 2**5
     assert found.settings["sampling_seconds"] > 0
     json.dumps(dict(found.settings))
     draws = found.spread.draws
@@ -364,6 +366,7 @@ def test_disconnected_preferences(study):
         ({"sampler": "x"}, r"sampler='x' is not one of \['nutpie', 'pymc'\]"),
         ({"target_accept": 2}, "target_accept=2"),
         ({"target_accept": 0}, "target_accept=0"),
+        ({"max_treedepth": 0}, "max_treedepth=0 must be a whole number, 1 or more"),
         ({"interval_prob": 1.0}, "interval_prob=1.0"),
         ({"target": "me"}, "target='me'"),
         ({"protocols": "none"}, "protocols='none'"),

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from scipy.special import expit, log_expit, logsumexp
-from scipy.stats import multivariate_normal, norm, t
+from scipy.stats import gumbel_l, multivariate_normal, norm, t
 
 from ppaint_stats.joint.encoding import SQUEEZE, find_chance
 from ppaint_stats.kernels.densities import (
+    BLUNT,
     HEAVY,
     NORMAL,
     correlate_rows,
@@ -313,25 +314,26 @@ def test_correlated_rows_and_their_gradient():
 
 
 @pytest.mark.parametrize("n_means", [1, 3, 12])
-@pytest.mark.parametrize("heavy", [NORMAL, HEAVY])
+@pytest.mark.parametrize("tails", [NORMAL, HEAVY, BLUNT])
 @pytest.mark.parametrize("centred", [False, True])
-def test_hierarchy_and_its_gradient(centred, heavy, n_means):
+def test_hierarchy_and_its_gradient(centred, tails, n_means):
     rng = np.random.default_rng(11)
     x, mean, log_sd, flow = rng.normal(size=12), rng.normal(size=n_means), -0.4, rng.normal(size=12)
     middle, sd = np.repeat(mean, 12 // n_means), np.exp(log_sd)
 
-    values, total = hierarchy(x, mean, log_sd, centred, heavy)
-    tails = t(4) if heavy else norm
-    density = tails.logpdf((x - middle) / sd).sum() - 12 * log_sd if centred else tails.logpdf(x).sum()
+    values, total = hierarchy(x, mean, log_sd, centred, tails)
+    blunt = gumbel_l(loc=np.euler_gamma * np.sqrt(6) / np.pi, scale=np.sqrt(6) / np.pi)
+    law = {NORMAL: norm, HEAVY: t(4), BLUNT: blunt}[tails]
+    density = law.logpdf((x - middle) / sd).sum() - 12 * log_sd if centred else law.logpdf(x).sum()
     assert total == pytest.approx(density, rel=1e-13)
     np.testing.assert_allclose(values, x if centred else middle + sd * x, rtol=1e-14)
 
     def score(x, mean, log_sd):
-        values, total = hierarchy(x, mean, log_sd, centred, heavy)
+        values, total = hierarchy(x, mean, log_sd, centred, tails)
         return total + flow @ values
 
     by_x, by_mean = np.zeros(12), np.zeros(n_means)
-    by_log_sd = hierarchy_back(x, mean, log_sd, centred, heavy, flow, by_x, by_mean)
+    by_log_sd = hierarchy_back(x, mean, log_sd, centred, tails, flow, by_x, by_mean)
     np.testing.assert_allclose(by_x, differentiate(lambda z: score(z, mean, log_sd), x), rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(by_mean, differentiate(lambda z: score(x, z, log_sd), mean), rtol=1e-6, atol=1e-6)
     numerical = (score(x, mean, log_sd + 1e-5) - score(x, mean, log_sd - 1e-5)) / 2e-5

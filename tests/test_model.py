@@ -22,11 +22,12 @@ from ppaint_stats.joint.parameters import Layout, lay_out
 from ppaint_stats.kernels.joint.density import joint_logp
 from ppaint_stats.model import build_model
 from ppaint_stats.model_parts import (
+    BLUNT_TAILS,
+    HEAVY_TAILS,
     davidson_logp,
     draw_davidson,
     draw_logit_normal,
     draw_ordinal,
-    draw_rotated_t,
     logit_normal_logp,
     ordinal_logp,
 )
@@ -306,5 +307,8 @@ def test_draws_follow_their_densities():
         p = np.exp(logit_normal_logp(pt.constant(centre), *constants).eval(mode=PLAIN))
         np.testing.assert_allclose(np.histogram(logits, np.linspace(-3, 3, 25))[0] / n / 0.25, p, atol=0.03)
     basis = np.linalg.qr(rng.normal(size=(3, 3)))[0]
-    own = draw_rotated_t(basis, np.array(0.5), rng, (5000,))
-    assert stats.kstest((own @ basis.T).ravel() / 0.5, stats.t(4).cdf).pvalue > 0.001
+    blunt = stats.gumbel_l(loc=np.euler_gamma * np.sqrt(6) / np.pi, scale=np.sqrt(6) / np.pi)
+    for tails, law in ((HEAVY_TAILS, stats.t(4)), (BLUNT_TAILS, blunt)):
+        own = tails.draw(basis, np.array(0.5), rng, (5000,))
+        assert stats.kstest((own @ basis.T).ravel() / 0.5, law.cdf).pvalue > 0.001
+    assert (blunt.mean(), blunt.std()) == pytest.approx((0, 1), abs=1e-12)

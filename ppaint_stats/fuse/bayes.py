@@ -57,6 +57,7 @@ def fuse_bayes(
     priors: Priors | None = None,
     sampler: Sampler = "nutpie",
     target_accept: float | None = None,
+    max_treedepth: int = 10,
     method: BayesMethod = "nuts",
 ) -> Fusion:
     r"""Fuse ratings and preferences by one joint Bayesian model.
@@ -97,6 +98,8 @@ def fuse_bayes(
     target_accept
         Acceptance rate that the step size is tuned to. None takes 0.8 where every rater's comparisons determine the
         rater's utilities well, as in PPaint's design, 0.95 elsewhere, and 0.98 with a protocol discrepancy.
+    max_treedepth
+        Doublings after which a trajectory ends. A trajectory that ends so fails the gate.
     method
         "nuts" samples. "laplace" is for quick looks and large studies: a short NUTS run, and given its draws a normal
         approximation of utilities and consensus, from which ``draws`` draws are made; the fusion says that it is
@@ -146,7 +149,9 @@ def fuse_bayes(
         study, interval="auto", interval_prob=interval_prob, target=target, protocols=protocols, n_boot=2,
         random_seed=random_seed,
     )  # fmt: skip
-    for name, value, least in (("draws", draws, 10), ("tune", tune, 10), ("chains", chains, 1)):
+    for name, value, least in (
+        ("draws", draws, 10), ("tune", tune, 10), ("chains", chains, 1), ("max_treedepth", max_treedepth, 1),
+    ):  # fmt: skip
         check_count(name, value, least)
     if target_accept is not None:
         check_probability("target_accept", target_accept)
@@ -179,10 +184,12 @@ def fuse_bayes(
     else:
         sample = run_sampler(
             used, encoding, layout, priors, sampler=sampler, draws=draws, tune=tune, chains=chains, cores=cores,
-            seed=chosen, target_accept=target_accept, progressbar=progressbar, discrepancy=protocol_discrepancy,
+            seed=chosen, target_accept=target_accept, max_treedepth=max_treedepth, progressbar=progressbar,
+            discrepancy=protocol_discrepancy,
         )  # fmt: skip
         engine = {
             "sampler": sampler, "draws": draws, "tune": tune, "chains": chains, "target_accept": target_accept,
+            "max_treedepth": max_treedepth,
             "sampling_seconds": round(sample.seconds, 3), "leapfrog_steps": float(sample.stats["n_steps"].mean()),
             "sampler_version": version(sampler),
         }  # fmt: skip

@@ -27,6 +27,8 @@ from ppaint_stats.typing import FloatArray
 CHAINS, TUNE, DRAWS = 4, 150, 50
 """The short run."""
 
+MAX_TREEDEPTH = 10
+
 POINTS, FEW_POINTS, MAX_GRADIENTS = 64, 4, 1500
 """Draws of the run over which the curvature is averaged, most and least, and gradients that this may take."""
 
@@ -73,7 +75,8 @@ def sample_laplace(
     run_seed, *seeds = np.random.SeedSequence(seed).spawn(1 + -(-draws // CHUNK))
     run = sample_density(
         data, layout, draws=DRAWS, tune=TUNE, chains=CHAINS, cores=min(cores, CHAINS),
-        seed=int(run_seed.generate_state(1)[0]), target_accept=target_accept, progressbar=progressbar,
+        seed=int(run_seed.generate_state(1)[0]), target_accept=target_accept, max_treedepth=MAX_TREEDEPTH,
+        progressbar=progressbar,
     )  # fmt: skip
     with _show_stage(progressbar=progressbar) as show, ThreadPoolExecutor(max(cores, 1)) as pool:
         blocks = find_blocks(encoding, layout)

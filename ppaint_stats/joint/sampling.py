@@ -38,6 +38,7 @@ def sample_density(
     cores: int,
     seed: int,
     target_accept: float,
+    max_treedepth: int,
     progressbar: bool,
 ) -> Sample:
     """Sample the compiled density with nutpie's NUTS.
@@ -56,7 +57,7 @@ def sample_density(
 
     def evaluate(sampled: FloatArray) -> tuple[float, FloatArray]:
         x = coordinates.to_model(sampled)
-        return coordinates.pull_back(x, *joint_logp(x, data))
+        return coordinates.pull_back(sampled, x, *joint_logp(x, data))
 
     def make_density() -> Callable[[FloatArray], tuple[float, FloatArray]]:
         return evaluate
@@ -84,6 +85,7 @@ def sample_density(
             cores=cores,
             seed=seed,
             target_accept=target_accept,
+            maxdepth=max_treedepth,
             save_warmup=False,
             progress_bar=False,
             progress_callback=callback,
@@ -104,6 +106,7 @@ def sample_model(
     cores: int,
     seed: int,
     target_accept: float,
+    max_treedepth: int,
     progressbar: bool,
 ) -> Sample:
     """Sample a PyMC model with PyMC's own NUTS, compiled with numba; the draws come back as the flat vector."""
@@ -117,7 +120,7 @@ def sample_model(
         cores=cores,
         model=model,
         random_seed=seed,
-        target_accept=target_accept,
+        nuts={"target_accept": target_accept, "max_treedepth": max_treedepth},
         progressbar=progressbar and sys.stderr.isatty(),
         nuts_sampler="pymc",
         compile_kwargs={"mode": "NUMBA"},

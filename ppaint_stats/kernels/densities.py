@@ -7,13 +7,20 @@ values into that by the parameters and adds the prior's own.
 import numba
 import numpy as np
 
-NORMAL, HEAVY = np.array([False, True])
-"""Tails of a hierarchy; NumPy's values, since called with Python's a function would be compiled once for each."""
+NORMAL, HEAVY, BLUNT = np.arange(3)
+"""Tails of a hierarchy: normal; Student's t; Gumbel's law of minima, with a long left tail and hardly a right one.
+
+NumPy's values, since called with Python's a function would be compiled once for each.
+"""
 
 LOG_ROOT_2PI = 0.5 * np.log(2 * np.pi)
 T_DOF = 4.0
 T_CONSTANT = -0.9808292530117262
 """Log density of Student's t with 4 degrees of freedom at 0: log(3 / 8)."""
+
+GUMBEL_MEAN = -np.euler_gamma
+GUMBEL_SD = np.pi / np.sqrt(6)
+"""Mean and standard deviation of the law of minima, whose log density is z - exp(z)."""
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -121,8 +128,8 @@ def correlate_rows_back(raw, factor, by_rows, by_raw, by_factor):  # type: ignor
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def hierarchy(x, mean, log_sd, centred, heavy):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Values of a hierarchy around ``mean`` and their log density; t tails if ``heavy``.
+def hierarchy(x, mean, log_sd, centred, tails):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Values of a hierarchy around ``mean`` and their log density, with one of the tails above.
 
     Each entry of ``mean`` serves equally many values in a row: one all of them, as many as values one each.
     """
@@ -135,8 +142,11 @@ def hierarchy(x, mean, log_sd, centred, heavy):  # type: ignore[no-untyped-def] 
         middle = mean[i // each]
         z = (x[i] - middle) / sd if centred else x[i]
         values[i] = x[i] if centred else middle + sd * x[i]
-        if heavy:
+        if tails == HEAVY:
             total += T_CONSTANT - 0.5 * (T_DOF + 1.0) * np.log1p(z * z / T_DOF)
+        elif tails == BLUNT:
+            lifted = GUMBEL_MEAN + GUMBEL_SD * z
+            total += np.log(GUMBEL_SD) + lifted - np.exp(lifted)
         else:
             total -= LOG_ROOT_2PI + 0.5 * z * z
         if centred:
@@ -145,7 +155,7 @@ def hierarchy(x, mean, log_sd, centred, heavy):  # type: ignore[no-untyped-def] 
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def hierarchy_back(x, mean, log_sd, centred, heavy, by_values, by_x, by_mean):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def hierarchy_back(x, mean, log_sd, centred, tails, by_values, by_x, by_mean):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Turn a gradient by the values into one by the parameters; returns that by ``log_sd``, adds to the others."""
     sd = np.exp(log_sd)
     each = len(x) // max(len(mean), 1)
@@ -153,7 +163,12 @@ def hierarchy_back(x, mean, log_sd, centred, heavy, by_values, by_x, by_mean):  
     for i in range(len(x)):
         k = i // each
         z = (x[i] - mean[k]) / sd if centred else x[i]
-        slope = -(T_DOF + 1.0) * z / (T_DOF + z * z) if heavy else -z
+        if tails == HEAVY:
+            slope = -(T_DOF + 1.0) * z / (T_DOF + z * z)
+        elif tails == BLUNT:
+            slope = GUMBEL_SD * (1.0 - np.exp(GUMBEL_MEAN + GUMBEL_SD * z))
+        else:
+            slope = -z
         if centred:
             by_x[i] += by_values[i] + slope / sd
             by_mean[k] -= slope / sd
@@ -163,3 +178,8 @@ def hierarchy_back(x, mean, log_sd, centred, heavy, by_values, by_x, by_mean):  
             by_mean[k] += by_values[i]
             by_log_sd += by_values[i] * sd * x[i]
     return by_log_sd
+
+
+def draw_minima(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Draw from Gumbel's law of minima with mean 0 and standard deviation 1."""
+    return np.asarray((np.euler_gamma - rng.gumbel(size=shape)) / GUMBEL_SD)

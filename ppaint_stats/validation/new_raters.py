@@ -1,10 +1,10 @@
 """What a joint posterior says of a rater who was not asked: every habit and taste of a new rater is integrated out.
 
 For each draw of the posterior a few new raters are drawn from the population that it describes: log discrimination
-and log sharpness (Student's t), tie habit, position effect (normal), the spread of their taste (log-normal), a noise of
-their own on continuous scales, and a lapse probability. Taste and severity are normal given these; ratings integrate
-them out exactly, comparisons by one draw of the taste for each comparison and new rater. Probabilities are those of
-each judgment by itself.
+(Student's t), log sharpness (Gumbel's law of minima), tie habit, position effect (normal), the spread of their taste
+(log-normal), a noise of their own on continuous scales, and a lapse probability. Taste and severity are normal given
+these; ratings integrate them out exactly, comparisons by one draw of the taste for each comparison and new rater.
+Probabilities are those of each judgment by itself.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from ppaint_stats.joint.encoding import SQUEEZE, Encoding, encode_study, find_ch
 from ppaint_stats.joint.parameters import Layout, lay_out
 from ppaint_stats.joint.scores import average_levels
 from ppaint_stats.kernels.davidson import outcome_probabilities
-from ppaint_stats.kernels.densities import T_DOF
+from ppaint_stats.kernels.densities import T_DOF, draw_minima
 from ppaint_stats.priors import Priors
 from ppaint_stats.seeds import split_seed
 from ppaint_stats.study import Study
@@ -190,16 +190,13 @@ def _draw(
     def normal(name: str) -> FloatArray:
         return np.asarray(v.get(name, zero)[s] * rng.standard_normal(n))
 
-    def heavy(name: str, panel_mean: FloatArray) -> FloatArray:
-        """Factor of a new rater against the panel's mean, which is 1."""
-        return np.asarray(np.exp(v.get(name, zero)[s] * rng.standard_t(T_DOF, n) - panel_mean[s]))
-
     log_nu = np.zeros((n, n_dims))
     if "tie_mean" in v:
         inner = v.get("tie_dimension_sd", zero)[s][:, None] * rng.standard_normal((n, n_dims))
         log_nu = (v["tie_mean"][s] + normal("tie_sd"))[:, None] + inner
     elif "log_nu" in v:
         log_nu = np.repeat(v["log_nu"][s][:, :1, 0], n_dims, axis=1)  # nobody ties
+    sharpness = _mean_sharpness(x, layout, len(e.preference_raters))
     noise = np.zeros(n)
     if "noise_mean" in v:
         noise = v["noise_mean"][s] * np.exp(normal("noise_sd"))
@@ -207,10 +204,12 @@ def _draw(
         draws=draws,
         encoding=e,
         draw=s,
-        discrimination=heavy("discrimination_sd", draws.mean_discrimination),
+        discrimination=np.exp(
+            v.get("discrimination_sd", zero)[s] * rng.standard_t(T_DOF, n) - draws.mean_discrimination[s]
+        ),
         taste_spread=np.exp(normal("taste_spread_sd") - draws.mean_taste_spread[s]),
         noise=noise,
-        sharpness=heavy("sharpness_sd", _mean_sharpness(x, layout, len(e.preference_raters))),
+        sharpness=np.exp(v.get("sharpness_sd", zero)[s] * draw_minima(rng, (n,)) - sharpness[s]),
         log_nu=log_nu,
         position=v.get("position_mean", zero)[s] + normal("position_sd"),
         lapse=expit(priors.lapse.mean + priors.lapse.sd * rng.standard_normal(n)),

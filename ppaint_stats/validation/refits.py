@@ -22,7 +22,7 @@ _SETTINGS = {
     "davidson": ("rating_weight", "order_effect", "discount", "bend"),
     "elo": ("k", "anchor_games", "start_slope", "n_orders", "max_passes", "tol", "order_effect", "bend"),
     "thurstone": (),
-    "bayes": ("draws", "tune", "chains", "protocol_discrepancy", "sampler", "target_accept"),
+    "bayes": ("draws", "tune", "chains", "protocol_discrepancy", "sampler", "target_accept", "max_treedepth"),
     "laplace": ("draws", "protocol_discrepancy"),
 }
 

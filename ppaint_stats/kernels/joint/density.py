@@ -8,7 +8,9 @@ import numba
 import numpy as np
 
 from ppaint_stats.kernels.densities import (
+    BLUNT,
     LOG_ROOT_2PI,
+    NORMAL,
     correlate_rows,
     correlate_rows_back,
     factor_logp,
@@ -64,10 +66,10 @@ def joint_logp(x, data):  # type: ignore[no-untyped-def]  # pragma: no cover - c
     theta = expand_contrasts(consensus, data.basis, data.category_basis, data.item_start)
     by_theta = np.zeros((n_items, n_dims))
 
-    value, log_e = habit(x, at, centred, SHARPNESS, LOG_SHARPNESS_SD, data.sharpness_basis)
+    value, log_e = habit(x, at, centred, SHARPNESS, LOG_SHARPNESS_SD, data.sharpness_basis, BLUNT)
     total += value
     by_log_e = np.zeros(len(log_e))
-    value, log_spread = habit(x, at, centred, TASTE_SPREAD, LOG_TASTE_SPREAD_SD, data.spread_basis)
+    value, log_spread = habit(x, at, centred, TASTE_SPREAD, LOG_TASTE_SPREAD_SD, data.spread_basis, NORMAL)
     total += value
     by_log_spread = np.zeros(len(log_spread))
 
@@ -105,8 +107,8 @@ def joint_logp(x, data):  # type: ignore[no-untyped-def]  # pragma: no cover - c
         add_to(flatten(by_own), flatten(by_consensus))
     else:
         correlate_rows_back(own, item_factor, by_consensus, by_own, by_item_factor)
-    habit_back(x, at, centred, SHARPNESS, LOG_SHARPNESS_SD, data.sharpness_basis, by_log_e, gradient)
-    habit_back(x, at, centred, TASTE_SPREAD, LOG_TASTE_SPREAD_SD, data.spread_basis, by_log_spread, gradient)
+    habit_back(x, at, centred, SHARPNESS, LOG_SHARPNESS_SD, data.sharpness_basis, BLUNT, by_log_e, gradient)
+    habit_back(x, at, centred, TASTE_SPREAD, LOG_TASTE_SPREAD_SD, data.spread_basis, NORMAL, by_log_spread, gradient)
     total += factor_logp(
         item_factor, by_item_factor, data.eta, data.item_prior[0], data.item_prior[1],
         gradient[at[ITEM_COV] : at[ITEM_COV + 1]],

@@ -29,43 +29,43 @@ def lapses_back(at, rater, by_values, gradient):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(error_model="numpy")
-def habit(x, at, centred, name, scale, basis):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def habit(x, at, centred, name, scale, basis, tails):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Log density of a habit that sums to zero over raters, and its values.
 
-    ``x`` holds its coordinates in ``basis``. A square basis is that of a heavy-tailed habit: its last coordinate is the
-    raters' mean, which the prior needs and the judgments do not see.
+    ``x`` holds its coordinates in ``basis``. With a square basis the last one is the raters' mean, which judgments do
+    not see and the prior of tails that are not normal needs.
     """
     n = at[name + 1] - at[name]
     if not n:
         return 0.0, np.zeros(len(basis))
     own = x[at[name] : at[name + 1]].reshape((n, 1))
-    heavy = basis.shape[0] == basis.shape[1]
-    if heavy:
+    whole = basis.shape[0] == basis.shape[1]
+    if whole:
         own = multiply(basis, own)
-    values, total = hierarchy(flatten(own), np.zeros(1), x[at[scale]], centred[name] == 1, heavy)
-    if heavy:
+    values, total = hierarchy(flatten(own), np.zeros(1), x[at[scale]], centred[name] == 1, tails)
+    if whole:
         return total, _subtract_mean(values)
     return total, flatten(multiply(basis, values.reshape((n, 1))))
 
 
 @numba.njit(error_model="numpy")
-def habit_back(x, at, centred, name, scale, basis, by_values, gradient):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def habit_back(x, at, centred, name, scale, basis, tails, by_values, gradient):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Turn the gradient by the values into one by the coordinates and the spread."""
     n = at[name + 1] - at[name]
     if not n:
         return
     own = x[at[name] : at[name + 1]].reshape((n, 1))
-    heavy = basis.shape[0] == basis.shape[1]
+    whole = basis.shape[0] == basis.shape[1]
     by_own = np.zeros((n, 1))
-    if heavy:
+    if whole:
         own = multiply(basis, own)
         flow = _subtract_mean(by_values)
     else:
         flow = flatten(multiply_transposed(basis, by_values.reshape((len(by_values), 1))))
     gradient[at[scale]] += hierarchy_back(
-        flatten(own), np.zeros(1), x[at[scale]], centred[name] == 1, heavy, flow, flatten(by_own), np.zeros(1)
+        flatten(own), np.zeros(1), x[at[scale]], centred[name] == 1, tails, flow, flatten(by_own), np.zeros(1)
     )
-    if heavy:
+    if whole:
         by_own = multiply_transposed(basis, by_own)
     add_to(gradient[at[name] : at[name + 1]], flatten(by_own))
 

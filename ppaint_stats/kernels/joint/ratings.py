@@ -8,7 +8,7 @@ dimension.
 import numba
 import numpy as np
 
-from ppaint_stats.kernels.densities import correlate_rows, correlate_rows_back
+from ppaint_stats.kernels.densities import HEAVY, correlate_rows, correlate_rows_back
 from ppaint_stats.kernels.joint.data import (
     CATEGORY_LEVEL,
     DISCREPANCY,
@@ -56,7 +56,7 @@ def ratings_logp(x, data, utility, theta, item_factor, by_utility, by_theta, by_
     n_categories = len(data.level_basis)
 
     # Effects of raters and categories, and the lines that they make.
-    total, log_a = habit(x, at, centred, DISCRIMINATION, LOG_DISCRIMINATION_SD, data.discrimination_basis)
+    total, log_a = habit(x, at, centred, DISCRIMINATION, LOG_DISCRIMINATION_SD, data.discrimination_basis, HEAVY)
     zero = np.zeros(1)
     value, rater = around(x, at, centred, SEVERITY_RATER, LOG_SEVERITY_SD, zero)
     total += value
@@ -98,7 +98,9 @@ def ratings_logp(x, data, utility, theta, item_factor, by_utility, by_theta, by_
         data.group_rater, data.group_category, data.group_preference, by_slope, by_offset, by_shrink,
         by_log_h, by_log_a, by_log_e, by_severity, by_level,
     )  # fmt: skip
-    habit_back(x, at, centred, DISCRIMINATION, LOG_DISCRIMINATION_SD, data.discrimination_basis, by_log_a, gradient)
+    habit_back(
+        x, at, centred, DISCRIMINATION, LOG_DISCRIMINATION_SD, data.discrimination_basis, HEAVY, by_log_a, gradient
+    )
     add_to(
         gradient[at[CATEGORY_LEVEL] : at[CATEGORY_LEVEL + 1]], flatten(multiply_transposed(data.level_basis, by_level))
     )
