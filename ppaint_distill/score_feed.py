@@ -66,11 +66,11 @@ class Ready:
             The inputs; None where there are none.
         """
         if self.copied is not None and self.inputs is not None:
-            stream = torch.cuda.current_stream()
+            tensors = [tensor for one in self.inputs.passes for tensor in one.values()]
+            stream = torch.cuda.current_stream(tensors[0].device)
             stream.wait_event(self.copied)
-            for one in self.inputs.passes:
-                for tensor in one.values():
-                    tensor.record_stream(stream)
+            for tensor in tensors:
+                tensor.record_stream(stream)
         return self.inputs
 
 
