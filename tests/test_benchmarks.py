@@ -39,7 +39,7 @@ def test_results_are_kept() -> None:
 
 def test_figures_are_drawn_from_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(FOLDER))
-    monkeypatch.setattr(sys, "argv", ["draw_figures", "--out", str(tmp_path)])
+    monkeypatch.setattr(sys, "argv", ["draw_figures", "--quick", "--out", str(tmp_path)])
     importlib.import_module("draw_figures").main()
     written = {path.name for path in tmp_path.iterdir()}
     gallery = {name for name in written if name.startswith("plot_")}
