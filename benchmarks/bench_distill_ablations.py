@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -89,7 +90,17 @@ class Setup:
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]
 
 
-QUICK = Setup(n_train=24, n_test=24, steps=2, batch_size=8, vision_steps=20, answer_steps=60, n_draws=20)
+QUICK = Setup(
+    n_train=16,
+    n_test=16,
+    steps=2,
+    batch_size=8,
+    trial_steps=1,
+    n_answers=2,
+    vision_steps=5,
+    answer_steps=60,
+    n_draws=20,
+)
 
 
 class World:
@@ -119,10 +130,12 @@ class World:
     @cached_property
     def base(self) -> Any:
         """A model whose scores are drawn aside."""
-        from ppaint_distill.tiny_world import pretrain_tiny
+        from ppaint_distill import tiny_world
 
         steps = {"vision_steps": self.setup.vision_steps, "steps": self.setup.answer_steps}
-        return pretrain_tiny(PROPERTY, distractor=DISTRACTOR, random_seed=self.seed, **steps)
+        lessons = {"N_PICTURES": 200, "N_PAIRS": 1} if self.setup is QUICK else {"N_PICTURES": tiny_world.N_PICTURES}
+        with mock.patch.multiple(tiny_world, **lessons):
+            return tiny_world.pretrain_tiny(PROPERTY, distractor=DISTRACTOR, random_seed=self.seed, **steps)
 
     @cached_property
     def own_scores(self) -> pd.DataFrame:
