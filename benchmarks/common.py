@@ -87,7 +87,8 @@ def write_results(out: Path, name: str, tables: dict[str, pd.DataFrame], *, note
 def to_markdown(table: pd.DataFrame, *, digits: int = 3) -> str:
     def show(value: object) -> str:
         if isinstance(value, float | np.floating):
-            return "" if np.isnan(value) else f"{value:.0f}" if abs(value) >= 1000 else f"{value:.{digits}f}"
+            whole = float(value).is_integer() and abs(value) >= 2  # a count among shares
+            return "" if np.isnan(value) else f"{value:.0f}" if whole or abs(value) >= 1000 else f"{value:.{digits}f}"
         return str(value)
 
     numbers = [pd.api.types.is_numeric_dtype(kind) for kind in table.dtypes]

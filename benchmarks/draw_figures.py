@@ -247,14 +247,16 @@ def draw_distillation(out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "figures", help="folder of the figures")
+    parser.add_argument("--quick", action="store_true", help="what has to be computed anew, on a small scale")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(STYLE):
         for draw in (
-            draw_ties, draw_error, draw_coverage, draw_priors, draw_labels, draw_verdict, draw_distillation, draw_plan,
+            draw_ties, draw_error, draw_coverage, draw_priors, draw_labels, draw_verdict, draw_distillation,
             draw_agreement, draw_taste, draw_grpo,
         ):  # fmt: skip
             draw(args.out)
+        draw_plan(args.out, quick=args.quick)
         save(draw_sbc(), args.out, "sbc")
     draw_gallery(args.out)  # without the style: as users see the plots
 

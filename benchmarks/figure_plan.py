@@ -14,11 +14,12 @@ RESULTS = Path(__file__).parent / "results"
 SOURCES = {"from the truth": ("#0072B2", "o"), "from pilots": ("#D55E00", "s")}
 
 
-def draw_plan(out: Path) -> None:
-    """Draw both panels into ``plan.svg`` of the folder ``out``."""
+def draw_plan(out: Path, *, quick: bool = False) -> None:
+    """Draw both panels into ``plan.svg`` of the folder ``out``; quickly, from few designs in one world."""
+    design = PPaintDesign(dimensions=("overall",), **{"n_items": 20, "n_pairs": 80} if quick else {})
     plan = plan_study(
-        design=PPaintDesign(dimensions=("overall",)), n_raters=(3, 5, 8, 12, 20), ratings_per_item=(1, 2),
-        minutes_per_rater=15, budget_minutes=600, progressbar=False,
+        design=design, n_raters=(3, 8) if quick else (3, 5, 8, 12, 20), ratings_per_item=(1, 2), minutes_per_rater=15,
+        budget_minutes=600, n_worlds=1 if quick else 8, progressbar=False,
     )  # fmt: skip
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.8), layout="constrained", width_ratios=(1.25, 1))
     plot_plan(plan, ax=left)

@@ -1,5 +1,6 @@
 """Questions as batches of inputs, and the answers that a model writes to them."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from ppaint_distill.models import LoadedModel
     from ppaint_distill.prompts import Prompt
+
+_TOKENISING = threading.Lock()
+"""Fast tokenizers refuse to be used by two threads at once."""
 
 CLOSED_THOUGHT = f"\n{THINK_CLOSE}\n\n"
 """What follows an opened reasoning that is left empty."""
@@ -62,8 +66,11 @@ def encode(
         raise ModelError(f"{len(images)} questions with {len(answers or ())} answers cannot be a batch")
     processor = loaded.processor
     tokens = processor.tokenizer
-    begin = begin_turn(processor, prompt)
-    thought = CLOSED_THOUGHT if opens_thought(processor, prompt) else ""
+    with _TOKENISING:
+        begin = begin_turn(processor, prompt)
+        thought = CLOSED_THOUGHT if opens_thought(processor, prompt) else ""
+        parts = {text for text in (thought, *(answers or ())) if text}
+        tokenised = {text: tokens(text, add_special_tokens=False)["input_ids"] for text in sorted(parts)}
     # The same image often stands in several questions of a batch: it is cut into patches once.
     patches: dict[int, tuple[Tensor, Tensor]] = {}
     pixels, grids, rows = [], [], []
@@ -80,7 +87,7 @@ def encode(
             grids.append(grid)
         if answers is not None:
             for written in filter(None, (thought, answers[row])):
-                ids += tokens(written, add_special_tokens=False)["input_ids"]
+                ids += tokenised[written]
         rows.append(ids)
     width = max(map(len, rows))
     input_ids = torch.tensor([[tokens.pad_token_id] * (width - len(ids)) + ids for ids in rows])

@@ -189,8 +189,10 @@ def check_augmentations(names: Sequence[str]) -> None:
         raise ConfigError(f"train.augment={unknown!r} is not allowed: names out of {', '.join(AUGMENTATIONS)} are")
 
 
-def look_ahead[T, R](work: Iterable[T], make: Callable[[T], R], *, depth: int = 1) -> Generator[R, None, None]:
-    """Yield ``make`` of each piece of work in order, made in a thread while the caller works on the one before.
+def look_ahead[T, R](
+    work: Iterable[T], make: Callable[[T], R], *, depth: int = 1, n_threads: int = 1
+) -> Generator[R, None, None]:
+    """Yield ``make`` of each piece of work in order, made in threads while the caller works on the one before.
 
     Parameters
     ----------
@@ -200,8 +202,10 @@ def look_ahead[T, R](work: Iterable[T], make: Callable[[T], R], *, depth: int = 
         Makes a result.
     depth
         How many results are made ahead.
+    n_threads
+        How many threads make them.
     """
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(n_threads) as pool:
         ahead: deque[Future[R]] = deque()
         try:
             for piece in work:

@@ -269,8 +269,19 @@ class ScoreConfig:
         Images at a time.
     max_new_tokens
         Longest written answer.
+    by_shape
+        Whether images of one shape are put together, so that little is padded. None does so on a GPU. Scores are those
+        of any other batches but for rounding, and come in the same order.
+    n_threads
+        Threads that read images and cut them into patches, ahead of the model.
+    compile
+        Whether the model's layers are compiled (`torch.compile`), once for each shape of a batch: minutes at the
+        beginning, for many images on a GPU.
     """
 
     mode: Literal["expected", "generate"] = "expected"
     batch_size: int = 16
     max_new_tokens: int = 512
+    by_shape: bool | None = None
+    n_threads: int = 2
+    compile: bool = False

@@ -26,6 +26,9 @@ N_CEILING = 400
 
 VALUES_AT_ONCE = 2_000_000
 
+MIN_ITEMS = 3
+"""Fewer items have no order worth a correlation: such cells are left out, where there are larger ones."""
+
 
 def evaluate_scores(
     predictions: Mapping[str, pd.DataFrame],
@@ -65,7 +68,8 @@ def evaluate_scores(
         Tables ``scores`` (a row per model, category and dimension, and the means over these; ``srcc``, ``plcc``,
         Kendall's ``tau``-b and the mean absolute error ``mae``, with intervals), ``differences`` (each model minus the
         baseline: difference of the rank correlations and of ``mae`` with intervals, and Wilcoxon's signed-rank test of
-        the items' absolute errors; on the rows of means, of errors averaged over dimensions) and ``missing``.
+        the items' absolute errors; on the rows of means, of errors averaged over dimensions) and ``missing``. Cells
+        with fewer than three items are left out, and listed in a table ``small``.
 
     Raises
     ------
@@ -99,6 +103,11 @@ def evaluate_scores(
     if isinstance(ceiling, str) and ceiling not in predictions:
         raise ArgumentError(f"ceiling={ceiling!r} is not among the models {list(predictions)}")
     cells, missing = match_scores(predictions, truth)
+    small = [(*cell, len(data.items)) for cell, data in cells.items() if len(data.items) < MIN_ITEMS]
+    if len(small) < len(cells):
+        cells = {cell: data for cell, data in cells.items() if len(data.items) >= MIN_ITEMS}
+    else:
+        small = []
     measured = {model: _measure(cells, model, n_boot, random_seed) for model in predictions}
     ceilings = _noise_ceilings(cells, random_seed)
     given = _read_ceiling(ceiling, cells, measured)
@@ -119,6 +128,8 @@ def evaluate_scores(
     if baseline is not None:
         tables["differences"] = _compare(cells, measured, baseline, interval_prob)
     tables["missing"] = missing
+    if small:
+        tables["small"] = pd.DataFrame(small, columns=[CATEGORY, DIMENSION, "n_items"])
     settings = {
         "baseline": baseline,
         "ceiling": ceiling if isinstance(ceiling, str) else None if ceiling is None else "given",
@@ -319,4 +330,7 @@ def _describe(tables: Mapping[str, pd.DataFrame], baseline: str | None) -> str:
     if len(gone):
         named = ", ".join(f"{row.model} {row.missing} ({row.missing_items})" for row in gone.itertuples())
         parts.append(f"Scores are missing, and their items left out for all models: {named}.")
+    if "small" in tables:
+        named = ", ".join(f"{row.dimension} of {row.category} ({row.n_items})" for row in tables["small"].itertuples())
+        parts.append(f"Left out, with fewer than {MIN_ITEMS} items: {named}.")
     return "\n\n".join(parts)

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,9 +65,7 @@ def load_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> "Image.Imag
 
     path = Path(path)
     head = _read_head(path)
-    with warnings.catch_warnings():
-        # Pillow warns of large images, which are measured here, and of damaged metadata, which do not matter here.
-        warnings.simplefilter("ignore")
+    with _QUIET:
         try:
             opened = Image.open(path, formats=FORMATS)
         except UnidentifiedImageError as error:
@@ -139,6 +138,69 @@ def hash_pixels(image: "Image.Image") -> str:
     digest = hashlib.sha256(f"RGB {image.width} {image.height}\n".encode())
     digest.update(image.tobytes())
     return digest.hexdigest()
+
+
+class _Quiet:
+    """Silences Pillow, which warns of large images, measured here, and of damaged metadata, which do not matter here.
+
+    `warnings.catch_warnings` is not made for several threads: what one restores, another has just silenced. So the
+    first of those that read sets the filter, and the last takes it away.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.readers = threading.Lock(), 0
+        self.caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if self.readers == 0:
+                self.caught = warnings.catch_warnings()
+                self.caught.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.|ppaint_distill\.image_reading")
+            self.readers += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.readers -= 1
+            if self.readers == 0:
+                self.caught.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
+
+
+def read_size(image: "str | Path | Image.Image") -> tuple[int, int] | None:
+    """Read the size of an image from its header, as it is when it stands upright.
+
+    Parameters
+    ----------
+    image
+        A file, or an image of Pillow.
+
+    Returns
+    -------
+    tuple of int
+        Width and height; None for what is no image. `load_image` says why.
+    """
+    from PIL import Image
+
+    try:
+        with _QUIET:
+            if isinstance(image, str | Path):
+                with Image.open(image, formats=FORMATS) as opened:
+                    return _upright_size(opened)
+            return _upright_size(image)
+    except Exception:  # noqa: BLE001 - Pillow's decoders raise nearly anything on damaged data
+        return None
+
+
+def _upright_size(image: "Image.Image") -> tuple[int, int]:
+    width, height = image.size
+    try:
+        turned = image.getexif().get(_ORIENTATION) in {5, 6, 7, 8}
+    except Exception:  # noqa: BLE001 - as where images are turned
+        turned = False
+    return (height, width) if turned else (width, height)
 
 
 def _read_head(path: Path) -> bytes:

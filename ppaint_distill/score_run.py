@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ppaint_distill.errors import ImageError, SkippedWarning
+from ppaint_distill.config import PromptConfig
+from ppaint_distill.errors import AnswerError, ImageError, SkippedWarning
 from ppaint_distill.image_reading import _check_header, _to_rgb, _turn_upright
 from ppaint_distill.images import MAX_PIXELS, ImageFile, find_images, load_image
+from ppaint_distill.parsing import parse_scores
 from ppaint_stats.columns import DIMENSION, ITEM
 from ppaint_stats.errors import DataError
 from ppaint_stats.fusion_io import write_whole
@@ -46,6 +48,28 @@ class ScoreRun:
         """Images that could not be used, as errors."""
         rows = self.skipped[["path", "kind", "reason"]].itertuples(index=False, name=None)
         return tuple(ImageError(path, kind, reason) for path, kind, reason in rows)
+
+
+def join_records(records: Sequence[Record], items: Sequence[str]) -> Record:
+    """Join batches into one, in the order of the images.
+
+    Parameters
+    ----------
+    records
+        Batches.
+    items
+        All items, in order.
+
+    Returns
+    -------
+    dict
+        One record.
+    """
+    place = {item: number for number, item in enumerate(items)}
+    return {
+        name: sorted((row for record in records for row in record[name]), key=lambda row: place[row[0]])
+        for name in ("rows", "bad", "failures")
+    }
 
 
 def tabulate_scores(records: Sequence[Record], dimensions: Sequence[str]) -> ScoreRun:
@@ -218,6 +242,34 @@ def read_image(image: "Image.Image") -> "Image.Image":
         raise
     except Exception as error:  # as for files: Pillow's decoders raise nearly anything on damaged data
         raise ImageError(path, "corrupt", f"damaged or cut short ({error})") from error
+
+
+def read_texts(items: Sequence[str], texts: Sequence[str], prompt: PromptConfig) -> Record:
+    """Read written answers; no score is made up for those that cannot be read.
+
+    Parameters
+    ----------
+    items
+        Names of the images.
+    texts
+        The answer to each.
+    prompt
+        What was asked.
+
+    Returns
+    -------
+    dict
+        Rows and failures.
+    """
+    rows: list[list[Any]] = []
+    failures: list[list[str]] = []
+    for item, text in zip(items, texts, strict=True):
+        try:
+            values = parse_scores(text, prompt)
+            rows.append([item, [values[name] for name in prompt.dimensions], [None] * len(prompt.dimensions)])
+        except AnswerError as error:
+            failures.append([item, error.kind, error.reason, text])
+    return {"rows": rows, "failures": failures}
 
 
 def warn_of_skipped(run: ScoreRun, where: str) -> None:

@@ -3,28 +3,29 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import pandas as pd
 import torch
 
 from ppaint_distill.batches import look_ahead
 from ppaint_distill.config import Config, PromptConfig, ScoreConfig, make_config, to_plain
-from ppaint_distill.errors import AnswerError, ConfigError, ModelError
+from ppaint_distill.errors import ConfigError, ModelError
 from ppaint_distill.images import ImageFile, find_images
 from ppaint_distill.models import LoadedModel, generate, load_model
 from ppaint_distill.objectives import expected_score
-from ppaint_distill.parsing import parse_scores
 from ppaint_distill.prompts import pointwise_prompt
 from ppaint_distill.reading import SlotReader
+from ppaint_distill.score_feed import Preparer, Ready, compile_layers, cut_batches
 from ppaint_distill.score_parts import PartFile
 from ppaint_distill.score_run import (
     Record,
     ScoreRun,
-    load_batch,
+    join_records,
     name_images,
+    read_texts,
     tabulate_scores,
     warn_of_skipped,
     write_scores,
@@ -50,7 +51,7 @@ class Scorer:
     prompt
         What is asked: dimensions, scale, levels.
     score
-        How it is scored.
+        How it is scored. With ``compile`` the layers of the model are compiled in place.
 
     Examples
     --------
@@ -67,11 +68,14 @@ class Scorer:
         self.loaded = loaded
         self.prompt_config = prompt
         self.score_config = score or ScoreConfig()
-        if self.score_config.batch_size < 1:
-            raise ConfigError(f"score.batch_size={self.score_config.batch_size} is not allowed: 1 or more is")
+        for name in ("batch_size", "n_threads"):
+            if getattr(self.score_config, name) < 1:
+                raise ConfigError(f"score.{name}={getattr(self.score_config, name)} is not allowed: 1 or more is")
         self.prompt = pointwise_prompt(prompt)
         self._reader = SlotReader(loaded.processor.tokenizer, self.prompt)
         self._values = torch.tensor(level_values(prompt), dtype=torch.float64, device=loaded.device)
+        if self.score_config.compile:
+            compile_layers(loaded.model)
 
     @classmethod
     def from_pretrained(
@@ -220,52 +224,68 @@ class Scorer:
         self, files: "Sequence[ImageFile | tuple[str, Image]]", parts: PartFile | None, *, progressbar: bool
     ) -> ScoreRun:
         """Score batch by batch; batches are cut first, so that those taken over change no other."""
-        size = self.score_config.batch_size
-        batches = [files[start : start + size] for start in range(0, len(files), size)]
-        keys = [parts.hash_batch(batch) if parts is not None else "" for batch in batches]
+        settings, on_cpu = self.score_config, self.loaded.device.type == "cpu"
+        by_shape = not on_cpu if settings.by_shape is None else settings.by_shape
+        batches = cut_batches(files, settings.batch_size, processor=self.loaded.processor if by_shape else None)
         known = {} if parts is None else parts.records
-        todo = [place for place, key in enumerate(keys) if key not in known]
-        records = {place: known[key] for place, key in enumerate(keys) if key in known}
-        with contextlib.closing(look_ahead((batches[place] for place in todo), load_batch)) as stream:
+        # Without anything to take over, files are hashed as they are read.
+        keys = [parts.hash_batch(batch) for batch in batches] if parts is not None and known else []
+        todo = [place for place in range(len(batches)) if not keys or keys[place] not in known]
+        records = {place: known[keys[place]] for place in range(len(batches)) if keys and keys[place] in known}
+        prepare = Preparer(self.loaded, self._reader, written=settings.mode == "generate")
+
+        def make(place: int) -> Ready:
+            batch = batches[place]
+            key = keys[place] if keys else None if parts is None else parts.hash_batch(batch)
+            return prepare(batch, key=key)
+
+        def keep(place: int, ready: Ready, found: Record) -> None:
+            records[place] = found | {"bad": ready.bad}
+            if parts is not None:
+                parts.append(str(ready.key), records[place])
+
+        n_threads = settings.n_threads
+        waiting: tuple[int, Ready, Callable[[], Record]] | None = None
+        with contextlib.closing(look_ahead(todo, make, depth=n_threads, n_threads=n_threads)) as stream:
             shown = track(todo, total=len(todo), description="Scoring images", progressbar=progressbar)
-            for place in shown:
-                items, images, bad = next(stream)
-                records[place] = self._score_batch(items, images) | {"bad": bad}
-                if parts is not None:
-                    parts.append(keys[place], records[place])
-        return tabulate_scores([records[place] for place in range(len(batches))], self.prompt.dimensions)
-
-    def _score_batch(self, items: Sequence[str], images: "Sequence[Image]") -> Record:
-        if not images:
-            return {"rows": [], "failures": []}
-        model, shown = self.loaded.model.eval(), [[image] for image in images]
-        if self.score_config.mode == "generate":
-            return self._parse(items, generate(self.loaded, self.prompt, shown, max_new_tokens=self._longest))
-        with torch.inference_mode():
-            logits = self._reader.read(model, self._reader.prepare(self.loaded, shown, joint=True))
-            mean, variance = expected_score(logits.double(), self._values)
-        if not bool(torch.isfinite(mean).all()):
-            raise ModelError(
-                f"model {self.loaded.name} gives scores that are no numbers, for one of {list(items)[:10]}"
-            )
-        rows = zip(items, mean.tolist(), variance.sqrt().tolist(), strict=True)
-        return {"rows": [list(row) for row in rows], "failures": []}
-
-    @property
-    def _longest(self) -> int:
-        return self.score_config.max_new_tokens
-
-    def _parse(self, items: Sequence[str], texts: Sequence[str]) -> Record:
-        rows: list[list[Any]] = []
-        failures: list[list[str]] = []
-        names = self.prompt.dimensions
-        for item, text in zip(items, texts, strict=True):
             try:
-                values = parse_scores(text, self.prompt_config)
-                rows.append([item, [values[name] for name in names], [None] * len(names)])
-            except AnswerError as error:
-                failures.append([item, error.kind, error.reason, text])
-        return {"rows": rows, "failures": failures}
+                for place in shown:
+                    ready = next(stream)
+                    begun = place, ready, self._score_batch(ready.items, ready)
+                    # A batch is read after the next one is on its way: the device does not wait for its numbers.
+                    waiting, last = begun, waiting
+                    if last is not None:
+                        keep(*last[:2], last[2]())
+            finally:
+                if waiting is not None:
+                    keep(*waiting[:2], waiting[2]())
+        named = [file.item if isinstance(file, ImageFile) else file[0] for file in files]
+        return tabulate_scores([join_records([records[p] for p in sorted(records)], named)], self.prompt.dimensions)
+
+    def _score_batch(self, items: Sequence[str], ready: Ready) -> Callable[[], Record]:
+        """Begin to score a batch; what is returned waits for the device and gives the scores."""
+        model = self.loaded.model.eval()
+        if self.score_config.mode == "generate":
+            shown = [[image] for image in ready.shown]
+            longest = self.score_config.max_new_tokens
+            texts = generate(self.loaded, self.prompt, shown, max_new_tokens=longest) if shown else []
+            return lambda: read_texts(items, texts, self.prompt_config)
+        inputs = ready.wait()
+        if inputs is None:
+            return lambda: {"rows": [], "failures": []}
+        with torch.inference_mode():
+            mean, variance = expected_score(self._reader.read(model, inputs).double(), self._values)
+            found = torch.stack([mean, variance.sqrt()])
+
+        def read() -> Record:
+            means, sds = found.cpu()
+            if not bool(torch.isfinite(means).all()):
+                name = self.loaded.name
+                raise ModelError(f"model {name} gives scores that are no numbers, for one of {list(items)[:10]}")
+            rows = zip(items, means.tolist(), sds.tolist(), strict=True)
+            return {"rows": [list(row) for row in rows], "failures": []}
+
+        return read
 
 
 def holds_scorer(path: str | Path) -> bool:

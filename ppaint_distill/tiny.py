@@ -148,13 +148,15 @@ def make_config(tokenizer: Qwen2Tokenizer) -> Qwen3VLConfig:
     return config
 
 
-def make_tokenizer(prompts: Sequence[Prompt]) -> Qwen2Tokenizer:
+def make_tokenizer(prompts: Sequence[Prompt], *, whole_lines: bool = True) -> Qwen2Tokenizer:
     """Train a small byte-level BPE tokenizer that splits text by the rules of the real one.
 
     Parameters
     ----------
     prompts
-        Text to learn from; each of their lines becomes a token.
+        Text to learn from.
+    whole_lines
+        Whether each of their lines becomes a token; otherwise a token is a few characters, as in the real one.
 
     Returns
     -------
@@ -192,7 +194,8 @@ def make_tokenizer(prompts: Sequence[Prompt]) -> Qwen2Tokenizer:
         extra_special_tokens=list(SPECIAL_TOKENS[3:] + SPECIAL_TOKENS[1:2]),
         padding_side="left",
     )
-    tokenizer.add_tokens([AddedToken(line, normalized=False) for line in _list_lines(prompts)])
+    if whole_lines:
+        tokenizer.add_tokens([AddedToken(line, normalized=False) for line in _list_lines(prompts)])
     return tokenizer
 
 

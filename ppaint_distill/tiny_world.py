@@ -207,7 +207,8 @@ def _make_optimiser(
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     """AdamW with a rise over a tenth of the steps and a fall over the others."""
     optimiser = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=max(steps, 2), pct_start=0.1)
+    total = max(steps, 2) + (steps == 10)  # a rise of a single step would have no length to divide by
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=total, pct_start=0.1)
     return optimiser, schedule
 
 

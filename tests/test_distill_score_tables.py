@@ -73,6 +73,21 @@ def test_each_category_and_attribute_is_evaluated_on_its_own_rows() -> None:
     assert row["srcc"] == pytest.approx(expected)
 
 
+def test_categories_of_two_images_are_left_out_and_named() -> None:
+    table = make_published()
+    table.loc[:1, "Artistic Categories"] = "Pastel"
+    tidy = tidy_scores(table, item="filename", category="Artistic Categories", dimensions=COLUMNS)
+    report = evaluate_scores({"m": predict(table)}, tidy, n_boot=20)
+    assert "Pastel" not in set(report.tables["scores"]["category"])
+    assert np.isfinite(report.tables["scores"].query("dimension == 'mean'")["srcc"]).all()
+    assert report.tables["small"].values.tolist() == [
+        ["Pastel", "overall", 2],
+        ["Pastel", "coloration", 1],
+        ["Pastel", "mood", 2],
+    ]
+    assert "fewer than 3 items: overall of Pastel (2)" in report.text
+
+
 def test_votes_become_a_mean_and_its_standard_error() -> None:
     rng = np.random.default_rng(3)
     votes = [rng.integers(1, 11, size=rng.integers(2, 200)) for _ in range(20)]

@@ -113,6 +113,16 @@ def test_lessons_are_the_same_every_time(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len({first, *others}) == 4
 
 
+def test_lessons_may_have_any_number_of_steps() -> None:
+    for steps in range(1, 31):
+        parameter = torch.nn.Parameter(torch.ones(1))
+        optimiser, schedule = tiny_world._make_optimiser([parameter], 1e-3, steps)
+        for _ in range(steps):
+            optimiser.step()
+            schedule.step()
+            assert 0 <= optimiser.param_groups[0]["lr"] <= 1e-3
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("distracted", ["pointwise", "pairwise"])
 def test_taught_model_judges_and_is_distracted(distracted: Any) -> None:

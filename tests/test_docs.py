@@ -110,7 +110,7 @@ def folder(study, bayes, tmp_path, monkeypatch):
 
 @pytest.fixture
 def brief(monkeypatch):
-    """``fuse_bayes`` with few draws; all else is as the page says."""
+    """Few draws, splits and worlds in what takes minutes; all else is as the page says."""
     import ppaint_stats.fuse.bayes as home
 
     sample = home.fuse_bayes
@@ -120,6 +120,11 @@ def brief(monkeypatch):
 
     monkeypatch.setattr(home, "fuse_bayes", cut_short)
     monkeypatch.setattr(ps, "fuse_bayes", cut_short, raising=False)
+
+    compare, plan = ps.compare_fusions, ps.plan_study
+    few = {"n_splits": 1, "n_permutations": 1}
+    monkeypatch.setattr(ps, "compare_fusions", lambda *a, **k: compare(*a, **k | few), raising=False)
+    monkeypatch.setattr(ps, "plan_study", lambda **k: plan(**k | {"n_worlds": 1}), raising=False)
 
 
 @pytest.mark.parametrize("page", [page for page in list_pages("python") if not needs_torch(page)])

@@ -160,6 +160,11 @@ COLOURS = """
   seen.first = getComputedStyle(document.body).backgroundColor; seen.contrast = worst();
   document.querySelector("button.theme").click();
   seen.then = getComputedStyle(document.body).backgroundColor; seen.contrast2 = worst();
+  var drawing = document.querySelector("#scores .drawing:not(.plain)"), words = drawing.querySelector("text");
+  seen.ground = getComputedStyle(drawing).backgroundColor;
+  var a = shade(getComputedStyle(words).fill), b = shade(seen.ground);
+  seen.drawn = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  seen.kept = getComputedStyle(document.querySelector(".drawing.plain")).backgroundColor;
 """
 
 
@@ -172,6 +177,9 @@ def test_light_and_dark_follow_the_system_and_the_button(page, tmp_path, flags):
     assert (seen["first"], seen["then"]) == ((dark, light) if flags else (light, dark))
     assert seen["contrast"] >= 4.5
     assert seen["contrast2"] >= 4.5
+    assert seen["ground"] == seen["then"]  # drawings follow the page, all but heat maps
+    assert seen["drawn"] >= 4.5
+    assert seen["kept"] == light
 
 
 def test_a_phone_scrolls_in_one_direction(page, tmp_path):
@@ -194,8 +202,9 @@ def test_the_page_is_whole_without_script(page, tmp_path):
     assert '<button type="button" class="sort"' not in dom
 
 
-def test_paper_holds_all_rows(page, tmp_path):
-    file, paper = tmp_path / "page.html", tmp_path / "page.pdf"
+def print_pages(page, folder, name):
+    """Print a page; return how many sheets it takes."""
+    file, paper = folder / f"{name}.html", folder / f"{name}.pdf"
     file.write_text(page, encoding="utf-8")
     with tempfile.TemporaryDirectory() as profile:
         command = [
@@ -205,4 +214,34 @@ def test_paper_holds_all_rows(page, tmp_path):
         subprocess.run(command, capture_output=True, check=True, timeout=120)
     content = paper.read_bytes()
     assert content.startswith(b"%PDF")
-    assert len(re.findall(rb"/Type\s*/Page\b", content)) > 8
+    return len(re.findall(rb"/Type\s*/Page\b", content))
+
+
+def test_paper_is_short_and_holds_all_rows_when_asked(page, tmp_path):
+    asked = page.replace('<body class="ppaint">', '<body class="ppaint" data-paper="all">')
+    assert asked != page
+    every = print_pages(asked, tmp_path, "all")
+    assert every > 8
+    assert print_pages(page, tmp_path, "short") < every
+
+
+def test_the_button_prints_all_and_then_lets_go(page, tmp_path):
+    script = """
+      window.print = function () {
+        seen.paper = document.body.getAttribute("data-paper");
+        window.dispatchEvent(new Event("beforeprint"));
+        seen.closed = document.querySelectorAll("details:not([open])").length;
+        window.dispatchEvent(new Event("afterprint"));
+      };
+      document.querySelector("button.paper").click();
+      seen.after = document.body.getAttribute("data-paper");
+      seen.folded = document.querySelectorAll("details:not([open])").length;
+      var long = document.querySelector(".scroll[data-rows]");
+      seen.rows = long.getAttribute("data-rows"); seen.held = long.querySelectorAll("tbody tr").length;
+    """
+    seen, console, _ = browse(page, tmp_path, script=script)
+    assert console == []
+    assert "error" not in seen
+    assert (seen["paper"], seen["after"], seen["closed"]) == ("all", None, 0)
+    assert seen["folded"] > 0
+    assert int(seen["rows"]) == seen["held"] > 30

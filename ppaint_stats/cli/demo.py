@@ -46,6 +46,6 @@ def demo(
         f"  {out / 'truth.html'}   the comparison with the truth, by cell",
         f"  {out / 'result.json'}  all numbers",
         "Next, with data of your own:",
-        "  ppaint check --ratings ratings.csv --preferences preferences.csv --scale 1 5",
-        "  ppaint fuse  --ratings ratings.csv --preferences preferences.csv --scale 1 5 --out fused",
+        "  ppaint check --ratings ratings.csv --preferences preferences.csv --scale 1 5 1",
+        "  ppaint fuse  --ratings ratings.csv --preferences preferences.csv --scale 1 5 1 --out fused",
     )

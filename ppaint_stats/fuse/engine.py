@@ -235,7 +235,8 @@ def warn_of_fits(cells: list[Cell], fits: list[CellFit]) -> None:
                 stacklevel=4,
             )
         if not found.converged:
-            warnings.warn(f"{cell.name}: the fit did not converge", ConvergenceWarning, stacklevel=4)
+            message = f"{cell.name}: the fit did not converge; hold its scores against those of another method"
+            warnings.warn(message, ConvergenceWarning, stacklevel=4)
 
 
 def tabulate_scores(

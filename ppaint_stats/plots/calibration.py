@@ -8,8 +8,8 @@ import pandas as pd
 from ppaint_stats.columns import ITEM
 from ppaint_stats.errors import ArgumentError
 from ppaint_stats.fusion import Fusion
-from ppaint_stats.plots.cells import choose_cell, name_cell, require_fusion, take_cell
-from ppaint_stats.plots.frame import BLUE, ORANGE, count, label, new_axes, put_title, set_caption, tidy
+from ppaint_stats.plots.cells import choose_cell, name_cell, require_fusion, take_cell, title_cell
+from ppaint_stats.plots.frame import BLUE, ORANGE, count, new_axes, put_title, set_caption, tidy
 from ppaint_stats.study import Study
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def plot_calibration(
     tidy(ax, grid="both")
     ax.set_xlabel("latent score" + (" (Elo points)" if fusion.method == "elo" else ""))
     ax.set_ylabel(f"rating scale {scale.low:g} to {scale.high:g}")
-    put_title(ax, f"{label(category)}, {label(dimension)}")
+    put_title(ax, title_cell(category, dimension))
     ax.legend(loc="upper left", frameon=False, fontsize=9)
     anchors = count(int(at["n_anchors"]), "item")
     set_caption(

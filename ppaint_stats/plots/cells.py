@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from ppaint_stats.columns import CATEGORY, DIMENSION, ITEM
+from ppaint_stats.columns import CATEGORY, DEFAULT_CATEGORY, DIMENSION, ITEM
 from ppaint_stats.errors import ArgumentError
 from ppaint_stats.fusion import Fusion
-from ppaint_stats.plots.frame import count, plain
+from ppaint_stats.plots.frame import count, label, plain
 from ppaint_stats.report import Report
 
 KEYS = [CATEGORY, DIMENSION, ITEM]
@@ -62,8 +62,13 @@ def require_fusion(value: object, name: str) -> Fusion:
 
 
 def name_cell(category: str, dimension: str) -> str:
-    """Name a cell in plain text."""
-    return f"{plain(category)}, {plain(dimension)}"
+    """Name a cell in plain text; where nobody named a category there is none to tell."""
+    return plain(dimension) if category == DEFAULT_CATEGORY else f"{plain(category)}, {plain(dimension)}"
+
+
+def title_cell(category: str, dimension: str) -> str:
+    """Name a cell as the title of a plot."""
+    return label(dimension) if category == DEFAULT_CATEGORY else f"{label(category)}, {label(dimension)}"
 
 
 def name_score(fusion: Fusion) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from ppaint_stats.columns import CATEGORY, COUNT, DIMENSION, ITEM, ITEM_A, ITEM_B, RATER
 from ppaint_stats.errors import ArgumentError
 from ppaint_stats.kernels.graphs import link_components
-from ppaint_stats.plots.cells import choose_cell, name_cell, take_cell
+from ppaint_stats.plots.cells import choose_cell, name_cell, take_cell, title_cell
 from ppaint_stats.plots.frame import (
     BLUE,
     GREY,
@@ -145,7 +145,7 @@ def _read_design(
     if rated is not None:
         lists.append(take_cell(rated, category, dimension)[ITEM])
     items = list(dict.fromkeys(pd.concat(lists).astype(str)))
-    title = f"{label(category)}, {label(dimension)}"
+    title = title_cell(category, dimension)
     return pairs, items, f" in {name_cell(category, dimension)}", title, _say_raters(pairs)
 
 

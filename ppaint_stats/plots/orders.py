@@ -8,7 +8,7 @@ import numpy as np
 from ppaint_stats.arguments import check_count, check_positive
 from ppaint_stats.columns import CATEGORY, DIMENSION
 from ppaint_stats.errors import ArgumentError
-from ppaint_stats.plots.cells import choose_cell, name_cell
+from ppaint_stats.plots.cells import choose_cell, name_cell, title_cell
 from ppaint_stats.plots.frame import (
     BLUE,
     GREEN,
@@ -127,7 +127,7 @@ def plot_orders(
     tidy(ax, grid="y")
     ax.set_xlabel("comparisons played")
     ax.set_ylabel("Elo score, points")
-    put_title(ax, f"{label(category)}, {label(dimension)}")
+    put_title(ax, title_cell(category, dimension))
     most = float(traces[-1].std(axis=0).max()) if n_orders > 1 else float("nan")
     chosen = ", ".join(plain(names[place]) for place in shown)
     passes = "once" if n_passes == 1 else f"in {n_passes} passes"

@@ -17,8 +17,9 @@ from ppaint_stats.plots.cells import (
     name_score,
     require_fusion,
     take_cell,
+    title_cell,
 )
-from ppaint_stats.plots.frame import BLUE, GREY, ORANGE, count, label, new_axes, put_title, set_caption, tidy
+from ppaint_stats.plots.frame import BLUE, GREY, ORANGE, count, new_axes, put_title, set_caption, tidy
 from ppaint_stats.plots.names import write_names
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def plot_protocols(
     tidy(ax, grid="both")
     ax.set_xlabel(f"ratings alone: {name_score(ratings_fusion)}")
     ax.set_ylabel(f"comparisons alone: {name_score(preferences_fusion)}")
-    put_title(ax, f"{label(category)}, {label(dimension)}")
+    put_title(ax, title_cell(category, dimension))
     worst = np.argsort(-np.where(apart, distance, -np.inf), kind="stable")[: min(int(apart.sum()), NAMED)]
     write_names(ax, x[worst], y[worst], cell[ITEM].iloc[worst].tolist(), among=(x, y), colour=ORANGE)
     _describe(ax, ratings_fusion, preferences_fusion, cell, (category, dimension), known, apart)

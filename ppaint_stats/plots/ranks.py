@@ -6,7 +6,7 @@ import numpy as np
 
 from ppaint_stats.columns import ITEM
 from ppaint_stats.fusion import Fusion
-from ppaint_stats.plots.cells import choose_cell, count_judged, require_fusion, take_cell
+from ppaint_stats.plots.cells import choose_cell, count_judged, require_fusion, take_cell, title_cell
 from ppaint_stats.plots.frame import (
     ORANGE,
     ROOM_FOR_LEGEND,
@@ -108,7 +108,7 @@ def plot_ranks(
     bar.set_label("probability" if n_items > FEW else "probability (numbers: percent)")
     bar.outline.set_visible(False)
     some = f", {len(table)} of {n_items} items evenly by rank" if len(table) < n_items else ""
-    put_title(ax, f"{label(category)}, {label(dimension)}{some}", pad=ROOM_FOR_LEGEND)
+    put_title(ax, title_cell(category, dimension) + some, pad=ROOM_FOR_LEGEND)
     put_legend(ax)
     marks = f"the fused rank (dot) and the ends of its {prob:.0%} interval" if n_items > FEW else "the fused rank (box)"
     set_caption(

@@ -9,7 +9,7 @@ import pandas as pd
 from ppaint_stats.columns import CATEGORY, DIMENSION, RATER
 from ppaint_stats.errors import ArgumentError
 from ppaint_stats.fusion import Fusion
-from ppaint_stats.plots.cells import choose_cell, name_cell, require_table, take_cell
+from ppaint_stats.plots.cells import choose_cell, name_cell, require_table, take_cell, title_cell
 from ppaint_stats.plots.frame import BLUE, GREY, count, label, new_axes, plain, put_title, set_caption, tidy
 from ppaint_stats.plots.intervals import draw_rows, share_interval
 from ppaint_stats.plots.names import write_names
@@ -156,7 +156,7 @@ def _read_fusion(fusion: Fusion, category: str | None, dimension: str | None) ->
     if CATEGORY in table:
         category, dimension = choose_cell(table, category, dimension)
         rows = take_cell(table, category, dimension)
-        where, title = f"in {name_cell(category, dimension)}", f"{label(category)}, {label(dimension)}"
+        where, title = f"in {name_cell(category, dimension)}", title_cell(category, dimension)
     else:  # a joint model: raters are the same in all categories
         held = fusion.select(category=category)  # refuses an unknown name
         dimension = choose_cell(table.assign(**{CATEGORY: held[CATEGORY].iloc[0]}), None, dimension)[1]
@@ -202,6 +202,6 @@ def _read_report(report: object, category: str | None, dimension: str | None) ->
     lower, upper = share_interval(compared["tie_rate"].to_numpy(float), compared["n_judgments"].to_numpy(float), prob)
     out["tie_rate_lower"], out["tie_rate_upper"] = pd.Series(lower, compared.index), pd.Series(upper, compared.index)
     axis = "severity, rating units (right: stricter)"
-    title = f"{label(category)}, {label(dimension)}"
+    title = title_cell(category, dimension)
     where = f"in {name_cell(category, dimension)}"
     return _Raters(out.reset_index(), axis, where, title, f"with {prob:.0%} intervals")

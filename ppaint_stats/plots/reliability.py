@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ppaint_stats.errors import ArgumentError
-from ppaint_stats.plots.cells import choose_cell, name_cell, require_table, take_cell
+from ppaint_stats.plots.cells import choose_cell, name_cell, require_table, take_cell, title_cell
 from ppaint_stats.plots.frame import (
     BLUE,
     GREY,
@@ -150,7 +150,7 @@ def plot_reliability(
     tidy(ax, grid="x")
     prob = float(str(report.settings["interval_prob"]))
     ax.set_xlabel(f"estimate, with {prob:.0%} interval")
-    put_title(ax, f"{label(category)}, {label(dimension)}", pad=ROOM_FOR_LEGEND)
+    put_title(ax, title_cell(category, dimension), pad=ROOM_FOR_LEGEND)
     put_legend(ax)
     set_caption(ax, *_describe(shown, known, category, dimension, prob, bool(alphas)))
     return ax

@@ -16,6 +16,7 @@ from ppaint_stats.plots.cells import (
     name_scale,
     name_score,
     require_fusion,
+    title_cell,
 )
 from ppaint_stats.plots.frame import (
     BLUE,
@@ -98,7 +99,7 @@ def plot_scores(
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel(name_score(fusion))
     some = f", {len(cell)} of {n_items} items evenly by rank" if len(cell) < n_items else ""
-    put_title(ax, f"{label(category)}, {label(dimension)}{some}", pad=ROOM_FOR_LEGEND)
+    put_title(ax, title_cell(category, dimension) + some, pad=ROOM_FOR_LEGEND)
     put_legend(ax)
     beside = "True scores (diamonds) are beside them." if truth is not None else ""
     cut = f"Of the items {len(cell)} are drawn, evenly by rank, with the first and the last." if some else ""

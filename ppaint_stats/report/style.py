@@ -2,10 +2,12 @@
 
 LIGHT = """--ink: #1b2127; --soft: #56616b; --line: #d9dfe4; --band: #f5f7f8; --page: #fff; --card: #fafbfc;
   --link: #0b5cad; --good: #17693f; --look: #8a5200; --bad: #b02a22; --open: #56616b; --bar: #8fb7d9; --dot: #0b5cad;
+  --ground: #fff; --stroke: #000; --grid: #e4e4e4; --grey: #767676; --blue: #0072b2;
   color-scheme: light;"""
 
 DARK = """--ink: #e5e9ed; --soft: #a9b4be; --line: #38424b; --band: #1d2328; --page: #14181c; --card: #1a1f24;
   --link: #7db8f0; --good: #6ccf9c; --look: #e8b35a; --bad: #f49188; --open: #a9b4be; --bar: #3d6488; --dot: #7db8f0;
+  --ground: #14181c; --stroke: #e5e9ed; --grid: #333c44; --grey: #9aa5ae; --blue: #4099d6;
   color-scheme: dark;"""
 
 BASE = """
@@ -30,8 +32,10 @@ body.ppaint { background: var(--page); max-width: 72rem; margin: 2rem auto; padd
 .ppaint .passed { color: var(--good); } .ppaint .failed { color: var(--bad); }
 .ppaint figure { margin: 1.2rem 0; max-width: 100%; }
 .ppaint figcaption { color: var(--soft); font-size: .875rem; max-width: 46rem; margin-top: .4rem; }
-.ppaint .drawing { overflow-x: auto; background: #fff; border-radius: .4rem; padding: .6rem; max-width: 52rem;
-  box-sizing: border-box; border: 1px solid var(--line); color-scheme: light; }
+.ppaint .drawing { overflow-x: auto; background: var(--ground); border-radius: .4rem; padding: .6rem;
+  max-width: 52rem; box-sizing: border-box; border: 1px solid var(--line); }
+.ppaint .drawing svg { fill: var(--stroke); }
+.ppaint .drawing.plain { background: #fff; color-scheme: light; } .ppaint .drawing.plain svg { fill: #000; }
 .ppaint .drawing svg, .ppaint .drawing img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 @media (max-width: 40rem) { .ppaint .drawing svg, .ppaint .drawing img { min-width: 32rem; max-width: none; } }
 @media print {

@@ -16,7 +16,7 @@ def describe_data(study: Study) -> Section:
     notes = check.tables["notes"]
     look = notes[notes["level"] == "look"]
     findings = [
-        Finding("look", "data", f"{row['finding'][:1].upper()}{row['finding'][1:]} ({row['where']}).",
+        Finding("look", "data", f"{str(row['where']).capitalize()}: {row['finding']}.",
                 f"{row['advice']}.", str(row["where"]))
         for row in look.to_dict("records")
     ]  # fmt: skip

@@ -12,7 +12,7 @@ from ppaint_stats.progress import track
 from ppaint_stats.report import Report
 from ppaint_stats.study import Study
 from ppaint_stats.study_report.scores import choose_main
-from ppaint_stats.study_report.section import Section
+from ppaint_stats.study_report.section import Section, name_cell
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,6 +53,7 @@ def draw_figures(
 
     jobs = list(_list_jobs(study, fusions, reliability, comparison, protocols))
     drawn: dict[str, Drawn] = defaultdict(Drawn)
+    refused: dict[tuple[str, str, str], list[str]] = {}
     _tell_limits(study, drawn)
     for section, title, closed, draw in track(
         jobs, total=len(jobs), description="Figures", progressbar=progressbar, patience=PATIENCE
@@ -62,10 +63,13 @@ def draw_figures(
             ax = draw()
             drawn[section].figures.append((title, closed, plots.render_svg(ax), plots.caption(ax)))
         except PPaintError as error:
-            drawn[section].missing.append(f"Not drawn: {title}, since {error}.")
+            refused.setdefault((section, title.partition(":")[0], str(error)), []).append(title)
         finally:
             for number in set(plt.get_fignums()) - before:
                 plt.close(number)
+    for (section, kind, why), titles in refused.items():
+        every = sum(title.partition(":")[0] == kind for _, title, _, _ in jobs) == len(titles)
+        drawn[section].missing.append(f"Not drawn: {kind if every else '; '.join(titles)}, since {why}.")
     return drawn
 
 
@@ -84,8 +88,12 @@ def _tell_limits(study: Study, drawn: Mapping[str, Drawn]) -> None:
     """Say of which cells and categories there are figures, where it is not of all."""
     if len(study.cells) > MOST_CELLS:
         for section in ("reliability", "scores", "raters"):
-            text = f"Figures show the first {MOST_CELLS} of {len(study.cells)} cells; tables hold all."
+            text = f"Figures by cell show the first {MOST_CELLS} of {len(study.cells)} cells; tables hold all."
             drawn[section].missing.append(text)
+    if len(study.cells) > 1:
+        category, dimension = study.cells[0]
+        text = f"Figures whose titles name no category and dimension show {name_cell(category, dimension)} alone."
+        drawn["scores"].missing.append(text)
     if study.n_preferences and len(study.categories) > MOST_GRAPHS:
         text = f"Comparison graphs are those of the first {MOST_GRAPHS} of {len(study.categories)} categories."
         drawn["data"].missing.append(text)
@@ -107,13 +115,9 @@ def _list_jobs(
             dimension = next((d for c, d in part.cells if c == category), None)
             job = _plan("plot_design", part, category=category, dimension=dimension)
             yield "data", f"Comparison graph of {category}", k > 0, job
-    for k, (category, dimension) in enumerate(cells):
-        job = _plan("plot_reliability", reliability, category=category, dimension=dimension)
-        yield "reliability", f"Reliability: {dimension} in {category}", k > 0, job
-    yield "reliability", "Reliability against cost", False, _plan("plot_costs", reliability, **first)
-    for k, (category, dimension) in enumerate(cells):
-        job = _plan("plot_scores", main, category=category, dimension=dimension)
-        yield "scores", f"Scores: {dimension} in {category}", k > 0, job
+    yield from _draw_each(cells, "reliability", "Reliability", "plot_reliability", reliability)
+    yield from _draw_each(cells, "reliability", "Reliability against cost", "plot_costs", reliability)
+    yield from _draw_each(cells, "scores", "Scores", "plot_scores", main)
     yield "scores", "Probability of each rank", True, _plan("plot_ranks", main, **first)
     if len(main.calibration):
         yield "scores", "Map to the rating scale", True, _plan("plot_calibration", main, study, **first)
@@ -124,16 +128,22 @@ def _list_jobs(
         job = _plan("plot_orders", study.select(categories=first["category"], dimensions=first["dimension"]))
         yield "scores", "Elo over random orders of the comparisons", True, job
     who = main if len(main.convergence) else reliability
-    for k, (category, dimension) in enumerate(cells):
-        job = _plan("plot_raters", who, category=category, dimension=dimension)
-        yield "raters", f"Severity and ties: {dimension} in {category}", k > 0, job
+    yield from _draw_each(cells, "raters", "Severity and ties", "plot_raters", who)
     if comparison is not None and "shared_inputs" in comparison.tables:
         yield "agreement", "Agreement against its nulls", False, _plan("plot_null", comparison)
     if len(fusions) > 1:
         yield "agreement", "Two fusions", True, _plan("plot_agreement", fusions[0], fusions[1])
     if protocols and not isinstance(protocols, Report):
-        job = _plan("plot_protocols", *protocols, **first)
-        yield "agreement", "Ratings against preferences", False, job
+        yield from _draw_each(cells, "agreement", "Ratings against preferences", "plot_protocols", *protocols)
+
+
+def _draw_each(
+    cells: Sequence[tuple[str, str]], section: str, title: str, function: str, *values: object
+) -> Iterator[Job]:
+    """Draw each cell; the first is open, the others are closed."""
+    for k, (category, dimension) in enumerate(cells):
+        job = _plan(function, *values, category=category, dimension=dimension)
+        yield section, f"{title}: {name_cell(category, dimension)}", k > 0, job
 
 
 def _plan(function: str, *values: object, **options: object) -> Callable[[], "Axes"]:

@@ -4,13 +4,14 @@ from html import escape
 
 import pandas as pd
 
+from ppaint_stats.columns import CATEGORY, DEFAULT_CATEGORY
 from ppaint_stats.report.figures import render_figure
 from ppaint_stats.report.html import render_page, render_text
 from ppaint_stats.report.tables import find_ends, render_table
 from ppaint_stats.study_report.document import StudyReport
 from ppaint_stats.study_report.script import SCRIPT
 from ppaint_stats.study_report.section import WORDS, Finding, Section
-from ppaint_stats.study_report.style import STUDY_STYLE
+from ppaint_stats.study_report.style import ROWS_ON_PAPER, STUDY_STYLE
 from ppaint_stats.study_report.thumbnails import Thumbnails
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
@@ -160,10 +161,14 @@ def _render_section_table(section: Section, name: str, thumbnails: Thumbnails) -
     if name == "scores" and section.anchor == "scores" and len(table):
         heads = ("item",)
         table, cells = _dress_scores(table, thumbnails)
+    if CATEGORY in table and len(table) and (table[CATEGORY] == DEFAULT_CATEGORY).all():
+        table = table.drop(columns=CATEGORY)  # nobody named one
     hidden = {end for ends in find_ends([str(c) for c in table.columns]).values() for end in ends}
     shown = [str(c) for c in table.columns if str(c) not in hidden]
     places = [shown.index(c) for c in section.filters.get(name, ()) if c in shown]
     attributes = f' data-filters="{" ".join(map(str, places))}"' if name in section.filters and len(table) > 1 else ""
+    if len(table) > ROWS_ON_PAPER:
+        attributes += f' data-rows="{len(table):,}"'
     return render_table(
         table, name=_title(name), caption=section.captions.get(name, ""), words=WORDED, heads=heads, merge=True,
         attributes=attributes, cells=cells,

@@ -71,21 +71,27 @@ def describe_scores(fusions: Sequence[Fusion], *, missing: tuple[str, ...] = ())
         "Fused scores", {"scores": table, "summary": summary}, _describe(main, own, names, scale),
         {f"{n}": repr(f) for n, f in zip(names, fusions, strict=True)},
         captions=captions, anchor="scores", filters={"scores": (CATEGORY, DIMENSION)}, folded=frozenset({"summary"}),
-        findings=tuple(judge_scores(main, own)), missing=missing,
+        findings=(*judge_fits(fusions, names), *judge_scores(main, own)), missing=missing,
     )  # fmt: skip
 
 
+def judge_fits(fusions: Sequence[Fusion], names: Sequence[str]) -> list[Finding]:
+    """Name the fusions that did not converge."""
+    action = "Fit again with more steps; for a sampled fusion see the section on convergence."
+    return [
+        Finding("bad", "fusion", f"The fusion by {name} did not converge.", action)
+        for fusion, name in zip(fusions, names, strict=True)
+        if not fusion.converged
+    ]
+
+
 def judge_scores(main: Fusion, name: str) -> list[Finding]:
-    """Hold the reliability of scores against the target, and say whether every fit converged."""
-    findings = []
+    """Hold the reliability of scores against the target."""
     summary = main.summary()
     known = summary[summary["reliability"].notna()]
-    if not main.converged:
-        action = "Fit again with more steps; for a sampled fusion see the section on convergence."
-        findings.append(Finding("bad", "fusion", f"The fusion by {name} did not converge.", action))
     if known.empty:
         text = f"How reliable the scores by {name} are is not known: they have no intervals."
-        return [*findings, Finding("open", "scores", text, "Fuse with an interval other than 'none'.")]
+        return [Finding("open", "scores", text, "Fuse with an interval other than 'none'.")]
     low = known[known["reliability"] < TARGET]
     middle, worst = float(known["reliability"].median()), known.iloc[int(known["reliability"].to_numpy(float).argmin())]
     width = float(known["mean_width"].mean())
@@ -102,8 +108,7 @@ def judge_scores(main: Fusion, name: str) -> list[Finding]:
     if len(known) > 1:
         text += f" (median of {len(known)} cells; lowest {worst['reliability']:.2f}, {where})"
     text += f"; {TARGET} is asked for{unit}."
-    findings.append(Finding(status, "scores", text, action if len(low) else "", "", middle, threshold=TARGET))
-    return findings
+    return [Finding(status, "scores", text, action if len(low) else "", "", middle, threshold=TARGET)]
 
 
 def _count_raters(main: Fusion, cell: "pd.Series[Any]") -> int:

@@ -26,6 +26,15 @@ SCRIPT = r"""
     });
     say();
     bar.appendChild(toggle);
+    var paper = make("button", "Print all", "paper");
+    paper.type = "button";
+    paper.setAttribute("aria-label", "Print every row and every closed part");
+    paper.addEventListener("click", function () {
+      root.setAttribute("data-paper", "all");
+      window.print();
+      root.removeAttribute("data-paper");
+    });
+    bar.appendChild(paper);
   }
   function key(row, column, numeric) {
     var cell = row.cells[column], text = cell.getAttribute("data-v");
@@ -127,9 +136,13 @@ SCRIPT = r"""
   });
   var closed = [];
   window.addEventListener("beforeprint", function () {
+    if (!root.hasAttribute("data-paper")) return;
     closed = Array.prototype.filter.call(document.querySelectorAll("details"), function (d) { return !d.open; });
     closed.forEach(function (d) { d.open = true; });
   });
-  window.addEventListener("afterprint", function () { closed.forEach(function (d) { d.open = false; }); });
+  window.addEventListener("afterprint", function () {
+    closed.forEach(function (d) { d.open = false; });
+    closed = [];
+  });
 })();
 """

@@ -6,6 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
+from ppaint_stats.columns import DEFAULT_CATEGORY
 from ppaint_stats.report import Report
 
 type Status = Literal["good", "look", "bad", "open"]
@@ -72,8 +73,14 @@ class Section(Report):
 
 
 def name_cell(category: object, dimension: object) -> str:
-    """Name a cell as people would."""
-    return f"{dimension} in {category}"
+    """Name a cell as people would; where nobody named a category there is none to tell.
+
+    Examples
+    --------
+    >>> name_cell("landscape", "mood"), name_cell("all", "mood")
+    ('mood in landscape', 'mood')
+    """
+    return str(dimension) if category == DEFAULT_CATEGORY else f"{dimension} in {category}"
 
 
 def count(n: int, noun: str) -> str:

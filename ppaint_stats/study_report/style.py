@@ -14,9 +14,8 @@ body.ppaint { max-width: none; margin: 0; padding: 0; overflow-wrap: anywhere; }
   flex: 1; white-space: nowrap; font-size: .875rem; }
 .ppaint .top a { color: var(--soft); text-decoration: none; } .ppaint .top a:hover { color: var(--ink); }
 .ppaint button, .ppaint select, .ppaint input { font: inherit; color: inherit; }
-.ppaint button.theme { border: 1px solid var(--line); background: var(--card); border-radius: 1rem;
-  padding: .15rem .9rem;
-  font-size: .875rem; cursor: pointer; }
+.ppaint .top button { border: 1px solid var(--line); background: var(--card); border-radius: 1rem;
+  padding: .15rem .9rem; font-size: .875rem; cursor: pointer; white-space: nowrap; }
 .ppaint main { max-width: 68rem; margin: 0 auto; padding: 2.2rem 1.25rem 4rem; }
 .ppaint h1 { font-size: clamp(1.7rem, 5vw, 2.4rem); letter-spacing: -.02em; margin: 0 0 .4rem; font-weight: 650; }
 .ppaint .lead { color: var(--soft); font-size: 1.05rem; margin: 0 0 1.6rem; }
@@ -31,13 +30,15 @@ body.ppaint { max-width: none; margin: 0; padding: 0; overflow-wrap: anywhere; }
 .ppaint .good { --tone: var(--good); } .ppaint .look { --tone: var(--look); } .ppaint .bad { --tone: var(--bad); }
 .ppaint .open { --tone: var(--open); }
 .ppaint .verdicts p { margin: 0; max-width: 46rem; } .ppaint .verdicts .do { color: var(--soft); margin-top: .2rem; }
+.ppaint .verdicts + .verdicts { margin-top: .6rem; }
 .ppaint .counts { display: flex; flex-wrap: wrap; gap: .4rem 1.6rem; margin: 0 0 1.2rem; padding: 0; list-style: none; }
 .ppaint .counts b { font-size: 1.5rem; color: var(--tone); font-variant-numeric: tabular-nums; margin-right: .35rem; }
 .ppaint .missing { border-left: .3rem solid var(--line); padding: .1rem 1rem; color: var(--soft); }
 .ppaint details { margin: .8rem 0; border: 1px solid var(--line); border-radius: .45rem; padding: 0 1rem; }
 .ppaint summary { cursor: pointer; padding: .6rem 0; font-weight: 550; } .ppaint details[open] { padding-bottom: 1rem; }
 .ppaint main .scroll { max-height: 36rem; border: 1px solid var(--line); border-radius: .45rem; }
-.ppaint main table { width: 100%; } .ppaint main caption { padding: .7rem .75rem; }
+.ppaint main table { width: 100%; } .ppaint main caption { padding: .7rem .75rem; position: sticky; left: 0;
+  max-width: min(46rem, calc(100vw - 4.2rem)); }
 .ppaint main thead th { position: sticky; top: 0; background: var(--card); z-index: 1;
   box-shadow: 0 1px 0 var(--line); }
 .ppaint main tbody tr:last-child > * { border-bottom: 0; }
@@ -65,6 +66,7 @@ body.ppaint { max-width: none; margin: 0; padding: 0; overflow-wrap: anywhere; }
   display: inline-block; margin: 0 0 1.2rem; }
 .ppaint footer { color: var(--soft); font-size: .875rem; }
 @media (max-width: 40rem) {
+  .ppaint .top button.paper { display: none; }
   .ppaint main { padding-top: 1.4rem; } .ppaint .verdicts li { grid-template-columns: 1fr; }
   .ppaint .bar { width: 5rem; } .ppaint section { margin-bottom: 2.6rem; }
 }
@@ -75,14 +77,21 @@ body.ppaint { max-width: none; margin: 0; padding: 0; overflow-wrap: anywhere; }
   .ppaint main { max-width: none; padding: 0; } .ppaint section { margin-bottom: 1.2rem; }
   .ppaint section + section { break-before: page; } .ppaint .verdicts li { break-inside: avoid; }
   .ppaint main .scroll { border: 0; } .ppaint main thead th { position: static; box-shadow: none; }
-  .ppaint tbody tr[hidden] { display: table-row; } .ppaint button.sort::after { content: none !important; }
-  .ppaint details { border: 0; padding: 0; } .ppaint details::details-content { content-visibility: visible;
-  display: block; block-size: auto; opacity: 1; }
+  .ppaint button.sort::after { content: none !important; } .ppaint details { border: 0; padding: 0; }
+  .ppaint:not([data-paper]) main tbody tr:nth-child(n + 31 of :not([hidden])) { display: none; }
+  .ppaint:not([data-paper]) main .scroll[data-rows]::after { display: block; padding: .4rem 0; font-style: italic;
+    content: "The first 30 of " attr(data-rows) " rows. The page holds all, and prints them by its button Print all."; }
+  .ppaint[data-paper] tbody tr[hidden] { display: table-row; }
+  .ppaint[data-paper] details::details-content { content-visibility: visible; display: block; block-size: auto;
+    opacity: 1; }
   .ppaint main th, .ppaint main td { padding: .15rem .35rem; min-width: 0; } .ppaint .number { white-space: normal; }
   .ppaint .bar, .ppaint .thumb, .ppaint .verdicts li { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .ppaint .bar { width: 4.5rem; }
 }
 """
+
+ROWS_ON_PAPER = 30
+"""Rows of a table that are printed unless all are asked for: the number in the style above."""
 
 STUDY_STYLE = STYLE + PAGE
 """Style of the page of a study."""
