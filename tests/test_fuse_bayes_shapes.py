@@ -261,3 +261,16 @@ def test_pymc_finds_the_same_posterior():
     z = (one.scores["score"] - two.scores["score"]) / np.sqrt(error)
     assert z.abs().max() < 4.5
     np.testing.assert_allclose(one.scores["sd"], two.scores["sd"], rtol=0.35)
+
+
+@pytest.mark.slow
+def test_comparisons_that_never_contradict_themselves_are_sampled(data_dir):
+    """RankME: 100 separate triples without contradictions, by raters who tie always, never, or at random."""
+    study = ps.read_study(
+        ratings=data_dir / "rankme_ratings.csv",
+        preferences=data_dir / "rankme_pairs.csv",
+        scale=(1, 6, 1),
+        columns={"winner": "outcome"},
+    )
+    found = ps.fuse_bayes(study, draws=4000, tune=1000, max_treedepth=12, random_seed=1, progressbar=False)
+    assert found.converged, ps.diagnose(found).text
