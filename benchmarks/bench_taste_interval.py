@@ -122,7 +122,7 @@ def measure_models(changes: dict, studies: int, draws: int) -> pd.DataFrame:
         truth = truth.loc[items, dimensions].to_numpy()
         rng = np.random.default_rng(number)
         for name, threshold in THRESHOLDS.items():
-            with mock.patch("ppaint_stats.joint.encoding.TASTE_COMPARISONS", threshold):
+            with mock.patch("ppaint_stats.joint.units.TASTE_COMPARISONS", threshold):
                 fused = ps.fuse_bayes(
                     simulation.study, target="relative", draws=draws, tune=300, chains=2, random_seed=number,
                     progressbar=False,

@@ -25,7 +25,7 @@ THRESHOLDS = {"with": 0.0, "without": 2.5}
 def measure(sim: ps.Simulation, tastes: str, *, draws: int, seed: int) -> dict[str, float]:
     with (
         warnings.catch_warnings(),
-        mock.patch("ppaint_stats.joint.encoding.TASTE_COMPARISONS", THRESHOLDS[tastes]),
+        mock.patch("ppaint_stats.joint.units.TASTE_COMPARISONS", THRESHOLDS[tastes]),
     ):
         warnings.simplefilter("ignore", PPaintWarning)
         fusion = ps.fuse_bayes(sim.study, draws=draws, tune=300, chains=2, random_seed=seed, progressbar=False)

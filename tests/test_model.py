@@ -15,7 +15,7 @@ from scipy.special import betaln
 
 from ppaint_stats import PPaintDesign, Study, simulate_study
 from ppaint_stats.errors import ArgumentError
-from ppaint_stats.joint import encoding, parameters
+from ppaint_stats.joint import parameters, units
 from ppaint_stats.joint.density import prepare_data
 from ppaint_stats.joint.encoding import Encoding, encode_study
 from ppaint_stats.joint.parameters import Layout, lay_out
@@ -147,8 +147,8 @@ class Case(NamedTuple):
 def make_case(name):
     with pytest.MonkeyPatch.context() as patch:
         # The package's thresholds suit large studies; here both ways of sampling must occur in small ones.
-        patch.setattr(encoding, "RICH_COMPARISONS", 3.0)
-        patch.setattr(encoding, "TASTE_COMPARISONS", 2.0 if name == "sparse" else 0.5)
+        patch.setattr(units, "RICH_COMPARISONS", 3.0)
+        patch.setattr(units, "TASTE_COMPARISONS", 2.0 if name == "sparse" else 0.5)
         for threshold in vars(parameters).copy():
             if threshold.startswith("CENTRED"):
                 patch.setattr(parameters, threshold, 0 if name in CENTRED else 10**9)
