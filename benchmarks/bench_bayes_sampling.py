@@ -67,7 +67,7 @@ def run_engine(engine: str, design: dict, draws: int, tune: int) -> dict[str, fl
         layout = lay_out(encoding, priors, discrepancy=False)
         sample = sample_density(
             prepare_data(encoding, layout, priors), layout, draws=draws, tune=tune, chains=4, cores=2, seed=1,
-            target_accept=0.8, progressbar=False,
+            target_accept=0.8, max_treedepth=10, progressbar=False,
         )  # fmt: skip
         flat, seconds, stats = sample.flat, sample.seconds, sample.stats
     elif engine == "pymc":

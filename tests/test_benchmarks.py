@@ -10,12 +10,16 @@ import pytest
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 NAMES = sorted(path.stem for path in FOLDER.glob("bench_*.py"))
 
+# These train models, which takes half a minute to a minute even in their trial; what they call has quick tests.
+HEAVY = ("bench_distill_ablations", "bench_distill_chain", "bench_grpo")
+TRIALS = [pytest.param(name, marks=[pytest.mark.slow] if name in HEAVY else []) for name in NAMES]
+
 
 def read_threads() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key.endswith("_NUM_THREADS")}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TRIALS)
 @pytest.mark.filterwarnings("default::ppaint_stats.errors.PPaintWarning")  # the quick sizes are too small for good fits
 def test_benchmark_runs_quickly(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if name == "bench_davidson_speed":

@@ -193,7 +193,9 @@ def fuse_bayes(
             "sampling_seconds": round(sample.seconds, 3), "leapfrog_steps": float(sample.stats["n_steps"].mean()),
             "sampler_version": version(sampler),
         }  # fmt: skip
-    found = build_posterior(sample, encoding, layout, target=target, seed=draw_seed, cores=cores)
+    found = build_posterior(
+        sample, encoding, layout, target=target, seed=draw_seed, cores=cores, progressbar=progressbar
+    )
     rows = _score_rows(cells, encoding)
     columns, latent_columns, labels = _gather(cells, found.scores, found.consensus, rows)
     spread = Spread(draws=columns)

@@ -28,7 +28,14 @@ class Posterior:
 
 
 def build_posterior(
-    sample: Sample, encoding: Encoding, layout: Layout, *, target: Target, seed: np.random.SeedSequence, cores: int
+    sample: Sample,
+    encoding: Encoding,
+    layout: Layout,
+    *,
+    target: Target,
+    seed: np.random.SeedSequence,
+    cores: int,
+    progressbar: bool,
 ) -> Posterior:
     """Derive everything that is reported from the draws.
 
@@ -44,6 +51,8 @@ def build_posterior(
         For what the sampler leaves out; see :func:`ppaint_stats.joint.draws.derive_draws`.
     cores
         Threads.
+    progressbar
+        Whether to show progress, if standard error is a terminal.
 
     Returns
     -------
@@ -59,7 +68,7 @@ def build_posterior(
     utilities = expand_utilities(flat, draws, encoding, layout, seed=taste_seed) if encoding.units else None
     scores = None
     if encoding.ratings is not None:
-        scores = score_draws(draws, encoding, target=target, utilities=utilities, cores=cores)
+        scores = score_draws(draws, encoding, target=target, utilities=utilities, cores=cores, progressbar=progressbar)
     coords = describe_coords(encoding, shape)
     groups = {
         "posterior": _dataset(draws, scores, utilities, encoding, shape, coords),

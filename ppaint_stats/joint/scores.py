@@ -20,14 +20,24 @@ from ppaint_stats.joint.draws import Draws
 from ppaint_stats.joint.encoding import SQUEEZE, Encoding
 from ppaint_stats.kernels.densities import T_DOF
 from ppaint_stats.kernels.expected import panel_shares, population_shares
+from ppaint_stats.progress import track
 from ppaint_stats.typing import FloatArray, Target
 
 _SLOPE_NODES = 5
 _SPREAD_NODES = 3
 
+CHUNK = 100
+"""Draws that a thread scores before it takes the next ones."""
+
 
 def score_draws(
-    draws: Draws, encoding: Encoding, *, target: Target, utilities: FloatArray | None, cores: int = 1
+    draws: Draws,
+    encoding: Encoding,
+    *,
+    target: Target,
+    utilities: FloatArray | None,
+    cores: int = 1,
+    progressbar: bool = False,
 ) -> FloatArray:
     """Compute the scores of every draw.
 
@@ -43,13 +53,18 @@ def score_draws(
         Utilities of raters with a taste, shape (draw, row, dimension); of use for the panel alone.
     cores
         Threads.
+    progressbar
+        Whether to show progress, if standard error is a terminal.
 
     Returns
     -------
     ndarray of shape (draw, item, dimension)
         Scores on the rating scale (differences, for ``target="relative"``).
     """
-    shares = _panel(draws, encoding, utilities) if target == "panel" else _population(draws, encoding, cores)
+    if target == "panel":
+        shares = _panel(draws, encoding, utilities)
+    else:
+        shares = _population(draws, encoding, cores, progressbar=progressbar)
     scale = encoding.scale
     if scale is None:
         raise ArgumentError("scores on the rating scale need ratings")
@@ -84,7 +99,7 @@ def check_panel(encoding: Encoding) -> None:
         )
 
 
-def _population(draws: Draws, e: Encoding, cores: int) -> FloatArray:
+def _population(draws: Draws, e: Encoding, cores: int, *, progressbar: bool) -> FloatArray:
     v = draws.values
     theta = v.get("consensus_rating", v["consensus"])
     n, n_items, n_dims = theta.shape
@@ -114,7 +129,9 @@ def _population(draws: Draws, e: Encoding, cores: int) -> FloatArray:
                 )  # fmt: skip
 
     with ThreadPoolExecutor(max(cores, 1)) as pool:
-        list(pool.map(fill, [range(k, n, max(cores, 1)) for k in range(max(cores, 1))]))
+        parts = [range(k, min(k + CHUNK, n)) for k in range(0, n, CHUNK)]
+        done = pool.map(fill, parts)
+        list(track(done, total=len(parts), description="scores", progressbar=progressbar, patience=2))
     return out
 
 
