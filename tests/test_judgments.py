@@ -5,6 +5,7 @@ import pytest
 from scipy.special import expit, log_expit, logsumexp
 from scipy.stats import gumbel_l, multivariate_normal, norm, t
 
+from ppaint_stats.joint.density import find_runs
 from ppaint_stats.joint.encoding import SQUEEZE, find_chance
 from ppaint_stats.kernels.densities import (
     BLUNT,
@@ -33,11 +34,18 @@ def differentiate(f, x, step=1e-5):
 
 
 def make_comparisons(rng, *, n=400, n_groups=6, n_raters=3, weighted=False):
-    """Arguments of ``davidson_logp`` after its parameters; groups lie within raters, as tie parameters do."""
+    """Comparisons, as `davidson_slowly` takes them; groups lie within raters, as tie parameters do."""
     group = np.sort(rng.integers(n_groups, size=n))
     a, b = rng.integers(30, size=(2, n))
     weight = rng.choice([0.5, 1.0, 1.0, 3.0], size=n) if weighted else np.ones(n)
     return a, b, group, group * n_raters // n_groups, rng.integers(3, size=n), weight
+
+
+def put_in_runs(a, b, group, rater, outcome, weight):
+    """The same comparisons as the compiled function takes them, in runs."""
+    run, of_run = find_runs(group)
+    weight = np.zeros(0) if (weight == 1).all() else weight
+    return a.astype(np.int32), b.astype(np.int32), outcome.astype(np.int8), weight, run, of_run, rater[run[:-1]]
 
 
 def mix_slowly(own, chance, lapse):
@@ -75,7 +83,7 @@ def test_davidson_equals_the_softmax_of_three_outcomes(spread, weighted):
         v[:4] = [spread, -spread, 2 * spread, -2 * spread]  # +-400 at the widest
     log_nu, position = rng.normal(-1, 1, size=6), rng.normal(0, 0.5, size=3)
     arguments = make_comparisons(rng, weighted=weighted)
-    found = davidson_logp(v, log_nu, position, LAPSES, *arguments)
+    found = davidson_logp(v, log_nu, position, LAPSES, *put_in_runs(*arguments))
     expected = davidson_slowly(v, log_nu, position, LAPSES, *arguments)
     scale = arguments[-1].sum()
     for left, right in zip(found, expected, strict=True):
@@ -88,18 +96,17 @@ def test_davidson_equals_the_softmax_of_three_outcomes(spread, weighted):
 def test_davidson_one_comparison(d, log_nu, lapse):
     one, place = np.ones(1), np.zeros(1, dtype=np.int64)
     for outcome in range(3):
-        arguments = (
-            np.array([d / 2, -d / 2]), np.array([log_nu]), np.zeros(1), np.array([lapse]),
-            place, place + 1, place, place, place + outcome, one,
-        )  # fmt: skip
-        for left, right in zip(davidson_logp(*arguments), davidson_slowly(*arguments), strict=True):
+        parameters = np.array([d / 2, -d / 2]), np.array([log_nu]), np.zeros(1), np.array([lapse])
+        arguments = place, place + 1, place, place, place + outcome, one
+        found = davidson_logp(*parameters, *put_in_runs(*arguments))
+        for left, right in zip(found, davidson_slowly(*parameters, *arguments), strict=True):
             np.testing.assert_allclose(left, right, rtol=1e-12, atol=1e-13)
 
 
 def test_davidson_gradient_is_the_derivative_of_its_value():
     rng = np.random.default_rng(2)
     v, log_nu, position = rng.normal(size=30), rng.normal(-1, 1, size=6), rng.normal(size=3)
-    arguments = make_comparisons(rng, weighted=True)
+    arguments = put_in_runs(*make_comparisons(rng, weighted=True))
     lapse = np.array([-4.0, -1.0, 0.5])
     _, *gradients = davidson_logp(v, log_nu, position, lapse, *arguments)
     numerical = (
@@ -117,8 +124,8 @@ def test_davidson_does_not_depend_on_the_order_of_comparisons():
     v, log_nu, position = rng.normal(size=30), rng.normal(-1, 1, size=6), rng.normal(size=3)
     arguments = make_comparisons(rng)
     order = rng.permutation(len(arguments[0]))
-    found = davidson_logp(v, log_nu, position, LAPSES, *(column[order] for column in arguments))
-    for left, right in zip(found, davidson_logp(v, log_nu, position, LAPSES, *arguments), strict=True):
+    found = davidson_logp(v, log_nu, position, LAPSES, *put_in_runs(*(column[order] for column in arguments)))
+    for left, right in zip(found, davidson_logp(v, log_nu, position, LAPSES, *put_in_runs(*arguments)), strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-12, atol=1e-12)
 
 

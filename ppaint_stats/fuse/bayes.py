@@ -97,13 +97,15 @@ def fuse_bayes(
         same posterior and takes many times as long.
     target_accept
         Acceptance rate that the step size is tuned to. None takes 0.8 where every rater's comparisons determine the
-        rater's utilities well, as in PPaint's design, 0.95 elsewhere, and 0.98 with a protocol discrepancy.
+        rater's utilities well, as in PPaint's design (0.65 with ``method="laplace"``), 0.95 elsewhere, and 0.98 with a
+        protocol discrepancy.
     max_treedepth
         Doublings after which a trajectory ends. A trajectory that ends so fails the gate.
     method
         "nuts" samples. "laplace" is for quick looks and large studies: a short NUTS run, and given its draws a normal
         approximation of utilities and consensus, from which ``draws`` draws are made; the fusion says that it is
-        approximate, and warns where its checks fail. ``tune``, ``chains`` and ``sampler`` have no meaning for it.
+        approximate, and warns where its checks fail. ``tune``, ``chains``, ``sampler`` and ``max_treedepth`` have
+        no meaning for it.
 
     Returns
     -------
@@ -168,8 +170,7 @@ def fuse_bayes(
     check_request(encoding, target=target, discrepancy=protocol_discrepancy)
     layout = lay_out(encoding, priors, discrepancy=protocol_discrepancy)
     if target_accept is None:
-        rich = bool(encoding.units) and all(unit.rich for unit in encoding.units)
-        target_accept = 0.98 if protocol_discrepancy else 0.8 if rich else 0.95
+        target_accept = choose_target_accept(encoding, method, discrepancy=protocol_discrepancy)
     most = os.cpu_count() or 1
     cores = (most if method == "laplace" else min(most, chains)) if cores is None else cores
     sampler_seed, draw_seed, rank_seed = split_seed(random_seed, 3)
@@ -250,6 +251,17 @@ def fuse_bayes(
         converged=not reasons,
         posterior=found.tree,
     )
+
+
+def choose_target_accept(encoding: Encoding, method: BayesMethod, *, discrepancy: bool) -> float:
+    """Acceptance rate that suits how a study's utilities are sampled; see :func:`fuse_bayes`."""
+    if discrepancy:
+        return 0.98
+    if not encoding.units or not all(unit.rich for unit in encoding.units):
+        return 0.95
+    from ppaint_stats.joint.laplace import TARGET_ACCEPT
+
+    return TARGET_ACCEPT if method == "laplace" else 0.8
 
 
 def restrict_study(study: Study, protocols: Protocols) -> Study:

@@ -147,6 +147,9 @@ def find_coordinates(data: JointData, layout: Layout) -> Coordinates:
     places = starts[NAMES.index("item_cov")] + np.arange(len(row))
     below = row > column
 
+    weight = data.pair_weight if len(data.pair_weight) else np.ones(len(data.pair_a))
+    compared = np.add.reduceat(weight, data.pair_run[:-1])
+
     def find_habit(
         name: str, basis: FloatArray, rater: IntArray, dimension: IntArray, weight: FloatArray
     ) -> Habit | None:
@@ -162,7 +165,7 @@ def find_coordinates(data: JointData, layout: Layout) -> Coordinates:
         slope=starts[NAMES.index("log_slope")] + np.arange(n),
         lower=places[below],
         lower_row=row[below].astype(np.int64),
-        sharpness=find_habit("sharpness", data.sharpness_basis, data.pair_rater, data.pair_group % n, data.pair_weight),
+        sharpness=find_habit("sharpness", data.sharpness_basis, data.run_rater, data.run_group % n, compared),
         discrimination=find_habit(
             "discrimination", data.discrimination_basis, data.rating_rater, data.rating_dimension,
             np.ones(len(data.rating_rater)),

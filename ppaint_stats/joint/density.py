@@ -38,6 +38,7 @@ def prepare_data(encoding: Encoding, layout: Layout, priors: Priors) -> JointDat
     n_rich = int(sizes[[unit.rich for unit in e.units]].sum())
     none, nothing = np.zeros(0, dtype=np.int64), np.zeros(0)
     c, r = e.comparisons, e.ratings
+    run, run_group = find_runs(none if c is None else c.rater * n_dims + c.dimension)
     groups, rating_group = none.reshape(0, 2), none
     if r is not None:
         groups, rating_group = np.unique(np.column_stack([r.rater, r.category]), axis=0, return_inverse=True)
@@ -71,12 +72,13 @@ def prepare_data(encoding: Encoding, layout: Layout, priors: Priors) -> JointDat
         row_taste=np.concatenate([np.zeros(n_rich), tastes.row_start]).astype(np.int64),
         pattern_size=tastes.pattern_size,
         pattern_dimension=tastes.pattern_dimension,
-        pair_a=none if c is None else c.row_a * n_dims + c.dimension,
-        pair_b=none if c is None else c.row_b * n_dims + c.dimension,
-        pair_group=none if c is None else c.rater * n_dims + c.dimension,
-        pair_rater=none if c is None else c.rater,
-        pair_outcome=none if c is None else c.outcome,
-        pair_weight=nothing if c is None else c.weight,
+        pair_a=(none if c is None else c.row_a * n_dims + c.dimension).astype(np.int32),
+        pair_b=(none if c is None else c.row_b * n_dims + c.dimension).astype(np.int32),
+        pair_outcome=(none if c is None else c.outcome).astype(np.int8),
+        pair_weight=nothing if c is None or bool((c.weight == 1).all()) else c.weight,
+        pair_run=run,
+        run_group=run_group,
+        run_rater=run_group // n_dims,
         rating_place=none if r is None else r.row * n_dims + r.dimension,
         rating_item=none if r is None else r.item * n_dims + r.dimension,
         rating_dimension=none if r is None else r.dimension,
@@ -97,6 +99,12 @@ def prepare_data(encoding: Encoding, layout: Layout, priors: Priors) -> JointDat
         level_basis=helmert_basis(len(e.categories)),
         n_gaps=e.levels - 2 if e.levels else -1,
     )
+
+
+def find_runs(group: IntArray) -> tuple[IntArray, IntArray]:
+    """Where runs of equal values start, with the number of values as the last entry; and the value of each run."""
+    start = np.flatnonzero(np.diff(group, prepend=-1))
+    return np.append(start, len(group)).astype(np.int64), group[start]
 
 
 def scale_item_prior(encoding: Encoding, priors: Priors) -> LogNormal:

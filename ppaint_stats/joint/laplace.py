@@ -24,10 +24,14 @@ from ppaint_stats.kernels.joint.data import JointData
 from ppaint_stats.kernels.joint.density import joint_logp
 from ppaint_stats.typing import FloatArray
 
-CHAINS, TUNE, DRAWS = 4, 150, 50
+CHAINS, TUNE, DRAWS = 4, 150, 100
 """The short run."""
 
-MAX_TREEDEPTH = 10
+TARGET_ACCEPT = 0.65
+"""Its acceptance rate where utilities are sampled as such: that at which few steps tell most."""
+
+MAX_TREEDEPTH = 8
+"""Before the scales of the parameters are learnt, longer trajectories gain nothing."""
 
 POINTS, FEW_POINTS, MAX_GRADIENTS = 64, 4, 1500
 """Draws of the run over which the curvature is averaged, most and least, and gradients that this may take."""
@@ -76,7 +80,7 @@ def sample_laplace(
     run = sample_density(
         data, layout, draws=DRAWS, tune=TUNE, chains=CHAINS, cores=min(cores, CHAINS),
         seed=int(run_seed.generate_state(1)[0]), target_accept=target_accept, max_treedepth=MAX_TREEDEPTH,
-        progressbar=progressbar,
+        progressbar=progressbar, climb=True,
     )  # fmt: skip
     with _show_stage(progressbar=progressbar) as show, ThreadPoolExecutor(max(cores, 1)) as pool:
         blocks = find_blocks(encoding, layout)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ppaint_stats.joint.coordinates import find_coordinates
 from ppaint_stats.joint.parameters import Layout
+from ppaint_stats.joint.start import find_start
 from ppaint_stats.joint.variables import flatten_variables
 from ppaint_stats.kernels.joint.data import JointData
 from ppaint_stats.typing import FloatArray
@@ -40,11 +42,13 @@ def sample_density(
     target_accept: float,
     max_treedepth: int,
     progressbar: bool,
+    climb: bool = False,
 ) -> Sample:
     """Sample the compiled density with nutpie's NUTS.
 
-    The density releases Python's lock, so that chains run side by side in threads. The draws depend on the seed alone,
-    not on the number of cores.
+    Chains start around the middle of the priors or, with ``climb``, around a point near the bulk of the posterior. The
+    density releases Python's lock, so that chains run side by side in threads; matrix products take no further ones.
+    The draws depend on the seed alone, not on the number of cores.
     """
     import nutpie
     from nutpie.compiled_pyfunc import from_pyfunc
@@ -52,12 +56,15 @@ def sample_density(
     from ppaint_stats.kernels.joint.density import joint_logp
 
     size = int(layout.starts[-1])
-
     coordinates = find_coordinates(data, layout)
 
     def evaluate(sampled: FloatArray) -> tuple[float, FloatArray]:
         x = coordinates.to_model(sampled)
         return coordinates.pull_back(sampled, x, *joint_logp(x, data))
+
+    joint_logp(np.zeros(size), data)  # compiled, or read from the disk, before the time is taken
+    begun = time.perf_counter()
+    centre = find_start(evaluate, layout) if climb else layout.middle
 
     def make_density() -> Callable[[FloatArray], tuple[float, FloatArray]]:
         return evaluate
@@ -72,11 +79,9 @@ def sample_density(
         ["float64"],
         [(size,)],
         ["flat"],
-        make_initial_point_fn=lambda part: np.random.default_rng(part).normal(layout.middle, START_SD),
+        make_initial_point_fn=lambda part: np.random.default_rng(part).normal(centre, START_SD),
     )
-    joint_logp(np.zeros(size), data)  # compiled, or read from the disk, before the chains start
-    begun = time.perf_counter()
-    with _show_chains(chains, progressbar=progressbar) as callback:
+    with _show_chains(chains, progressbar=progressbar) as callback, threadpool_limits(1, "blas"):
         trace = nutpie.sample(
             model,
             draws=draws,

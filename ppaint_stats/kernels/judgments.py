@@ -76,7 +76,7 @@ def _score_comparisons(d, x, nu, lapse, outcome, weight, score, p):  # type: ign
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def davidson_logp(v, log_nu, position, lapse, a, b, group, rater, outcome, weight):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def davidson_logp(v, log_nu, position, lapse, a, b, outcome, weight, run, group, rater):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Log-likelihood of comparisons and its gradient.
 
     Parameters
@@ -89,12 +89,14 @@ def davidson_logp(v, log_nu, position, lapse, a, b, group, rater, outcome, weigh
         Logit of each rater's probability of a lapse, above -300.
     a, b
         Places of both utilities of each comparison in ``v``.
-    group, rater
-        Group (of the tie parameter) and rater of each comparison. Those of one group and rater are fastest in a row.
     outcome
         0, 1, 2 for A, TIE, B.
     weight
-        Number of such comparisons.
+        Number of such comparisons; empty where each stands for one.
+    run
+        Where each run of comparisons by one rater and of one group starts, and last the number of comparisons.
+    group, rater
+        Group (of the tie parameter) and rater of each run.
 
     Returns
     -------
@@ -105,22 +107,24 @@ def davidson_logp(v, log_nu, position, lapse, a, b, group, rater, outcome, weigh
     by_nu = np.zeros(len(log_nu))
     by_position = np.zeros(len(position))
     by_lapse = np.zeros(len(lapse))
+    longest = 0
+    for k in range(len(group)):
+        longest = max(longest, run[k + 1] - run[k])
+    room = np.empty((5, longest))
+    ones = np.ones(longest if len(weight) == 0 else 0)
     total = 0.0
     product = 1.0  # of probabilities, so that one logarithm serves many comparisons
-    start = 0
-    while start < len(a):
-        r, g = rater[start], group[start]
-        end = start
-        while end < len(a) and rater[end] == r and group[end] == g:
-            end += 1
-        n = end - start
-        d, size, x, score, p = np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    for k in range(len(group)):
+        start, r, g = run[k], rater[k], group[k]
+        n = run[k + 1] - start
+        d, size, x, score, p = room[0, :n], room[1, :n], room[2, :n], room[3, :n], room[4, :n]
         for i in range(n):
             d[i] = v[a[start + i]] - v[b[start + i]] + position[r]
             size[i] = abs(d[i])
         exp_half(size, x)
+        count = weight[start : start + n] if len(weight) else ones[:n]
         ties, scores, lapses = _score_comparisons(
-            d, x, np.exp(log_nu[g]), 1.0 / (1.0 + np.exp(-lapse[r])), outcome[start:end], weight[start:end], score, p
+            d, x, np.exp(log_nu[g]), 1.0 / (1.0 + np.exp(-lapse[r])), outcome[start : start + n], count, score, p
         )
         by_nu[g] += ties
         by_position[r] += scores
@@ -128,14 +132,13 @@ def davidson_logp(v, log_nu, position, lapse, a, b, group, rater, outcome, weigh
         for i in range(n):
             by_v[a[start + i]] += score[i]
             by_v[b[start + i]] -= score[i]
-            if weight[start + i] == 1.0:
+            if count[i] == 1.0:
                 product *= p[i]
                 if product < 1e-150:
                     total += np.log(product)
                     product = 1.0
             else:
-                total += weight[start + i] * np.log(p[i])
-        start = end
+                total += count[i] * np.log(p[i])
     return total + np.log(product), by_v, by_nu, by_position, by_lapse
 
 

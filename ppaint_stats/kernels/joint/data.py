@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ppaint_stats.typing import FloatArray, IntArray
 
@@ -87,12 +88,13 @@ class JointData(NamedTuple):
     row_taste: IntArray  # its first cell in ``taste``
     pattern_size: IntArray
     pattern_dimension: IntArray  # shape (patterns, dimensions): those that it holds come first
-    pair_a: IntArray  # places in the flat utilities
-    pair_b: IntArray
-    pair_group: IntArray
-    pair_rater: IntArray
-    pair_outcome: IntArray
-    pair_weight: FloatArray
+    pair_a: NDArray[np.int32]  # places in the flat utilities; small types, since large studies are read from memory
+    pair_b: NDArray[np.int32]
+    pair_outcome: NDArray[np.int8]
+    pair_weight: FloatArray  # empty where each stands for one comparison
+    pair_run: IntArray  # where each run of comparisons by one rater in one dimension starts, and their number
+    run_group: IntArray  # (rater, dimension)
+    run_rater: IntArray
     rating_place: IntArray
     rating_item: IntArray  # place in the flat consensus
     rating_dimension: IntArray

@@ -40,8 +40,8 @@ def preferences_logp(x, data, utility, by_utility, gradient):  # type: ignore[no
 
     lapse = lapses(x, at, data.preference_lapse)
     value, by_v, by_nu, by_position, by_lapse = davidson_logp(
-        flatten(utility), log_nu, position, lapse, data.pair_a, data.pair_b, data.pair_group, data.pair_rater,
-        data.pair_outcome, data.pair_weight,
+        flatten(utility), log_nu, position, lapse, data.pair_a, data.pair_b, data.pair_outcome, data.pair_weight,
+        data.pair_run, data.run_group, data.run_rater,
     )  # fmt: skip
     total += value
 

@@ -1,0 +1,48 @@
+"""A starting point near the bulk of the posterior, for runs that are too short to find it by themselves."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ppaint_stats.joint.parameters import Layout
+from ppaint_stats.kernels.joint.data import NAMES
+from ppaint_stats.typing import FloatArray
+
+ITERATIONS = 60
+
+HELD = ("item_cov", "taste_cov", "taste_spread", "sharpness", "protocol_correlation")
+"""Parameters that stay where they are, besides all spreads: with the scales of utilities free there is no mode."""
+
+
+def find_start(density: Callable[[FloatArray], tuple[float, FloatArray]], layout: Layout) -> FloatArray:
+    """Climb from the middle of the priors, all scales held, by some iterations of L-BFGS.
+
+    Parameters
+    ----------
+    density
+        Log density and its gradient.
+    layout
+        Parameters of the study.
+
+    Returns
+    -------
+    ndarray
+        The flat vector.
+    """
+    from scipy.optimize import minimize
+
+    starts, x = layout.starts, layout.middle
+    free = np.ones(len(x), dtype=np.bool_)
+    for name in layout.names:
+        if name in HELD or (name.startswith("log_") and name.endswith("_sd")):
+            k = NAMES.index(name)
+            free[starts[k] : starts[k + 1]] = False
+
+    def descend(part: FloatArray) -> tuple[float, FloatArray]:
+        y = x.copy()
+        y[free] = part
+        value, gradient = density(y)
+        return -value, -gradient[free]
+
+    x[free] = minimize(descend, x[free], jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS}).x
+    return x
