@@ -110,7 +110,7 @@ def folder(study, bayes, tmp_path, monkeypatch):
 
 @pytest.fixture
 def brief(monkeypatch):
-    """Few draws, splits and worlds in what takes minutes; all else is as the page says."""
+    """Few draws, splits, worlds and items to plan for in what takes minutes; all else is as the page says."""
     import ppaint_stats.fuse.bayes as home
 
     sample = home.fuse_bayes
@@ -124,7 +124,11 @@ def brief(monkeypatch):
     compare, plan = ps.compare_fusions, ps.plan_study
     few = {"n_splits": 1, "n_permutations": 1}
     monkeypatch.setattr(ps, "compare_fusions", lambda *a, **k: compare(*a, **k | few), raising=False)
-    monkeypatch.setattr(ps, "plan_study", lambda **k: plan(**k | {"n_worlds": 1}), raising=False)
+
+    def plan_little(**k):
+        return plan(**k | {"n_worlds": 1} | ({"n_items": 30} if "n_items" in k else {}))
+
+    monkeypatch.setattr(ps, "plan_study", plan_little, raising=False)
 
 
 @pytest.mark.parametrize("page", [page for page in list_pages("python") if not needs_torch(page)])

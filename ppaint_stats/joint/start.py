@@ -44,5 +44,7 @@ def find_start(density: Callable[[FloatArray], tuple[float, FloatArray]], layout
         value, gradient = density(y)
         return -value, -gradient[free]
 
-    x[free] = minimize(descend, x[free], jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS}).x
+    found = minimize(descend, x[free], jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS})
+    if np.isfinite(found.fun):  # else the middle is as good a start as any
+        x[free] = found.x
     return x
