@@ -26,6 +26,7 @@ STUDIES = {
         "both",
     ),
     "sparse": (ps.PPaintDesign(n_categories=1, n_items=40, n_raters=12, dimensions=("a", "b"), n_pairs=90), "both"),
+    "crowd": (ps.PPaintDesign(n_categories=1, n_items=40, n_raters=20, dimensions=("a",), n_pairs=40), "both"),
     "PPaint, ratings alone": (ps.PPaintDesign(), "ratings"),
 }
 QUICK = {

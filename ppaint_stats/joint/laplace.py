@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from ppaint_stats.joint.encoding import Encoding
 from ppaint_stats.joint.laplace_blocks import BlockFactor, Blocks, factorise, find_blocks, find_curvature
@@ -86,10 +87,11 @@ def sample_laplace(
         blocks = find_blocks(encoding, layout)
         at = run.flat.reshape(-1, run.flat.shape[2])
         show("curvature")
-        factor = factorise(find_curvature(_choose_points(at, blocks), data, blocks, pool), blocks)
+        with threadpool_limits(1, "blas"):  # the pool's threads are all that the processors can take
+            curvature = find_curvature(_choose_points(at, blocks), data, blocks, pool)
+        factor = factorise(curvature, blocks)
         show("drawing")
         chosen = np.arange(draws) * len(at) // draws  # in the order of the chains
-        centre = _find_centres(at, data, factor, pool)
         flat = np.empty((draws, at.shape[1]))
 
         def draw(k: int) -> None:
@@ -97,7 +99,9 @@ def sample_laplace(
             white = np.random.default_rng(seeds[k]).standard_normal((at.shape[1], len(part)))
             flat[k * CHUNK : (k + 1) * CHUNK] = centre[part] + factor.colour(white).T
 
-        list(pool.map(draw, range(len(seeds))))
+        with threadpool_limits(1, "blas"):
+            centre = _find_centres(at, data, factor, pool)
+            list(pool.map(draw, range(len(seeds))))
     width = [_compare_widths(flat[:, p], at[:, p]) for p in blocks.parts]
     found = Approximation(run, factor, chosen // run.flat.shape[1], np.array(width))
     return Sample(flat[None], {}, time.perf_counter() - begun), found

@@ -10,11 +10,13 @@ from ppaint_stats.typing import FloatArray
 
 ITERATIONS = 60
 
-HELD = ("item_cov", "taste_cov", "taste_spread", "sharpness", "protocol_correlation")
+HELD = ("item_cov", "taste_cov", "taste_spread", "sharpness", "log_noise_mean", "log_noise", "protocol_correlation")
 """Parameters that stay where they are, besides all spreads: with the scales of utilities free there is no mode."""
 
 
-def find_start(density: Callable[[FloatArray], tuple[float, FloatArray]], layout: Layout) -> FloatArray:
+def find_start(
+    density: Callable[[FloatArray], tuple[float, FloatArray]], layout: Layout, *, slope: bool = True
+) -> FloatArray:
     """Climb from the middle of the priors, all scales held, by some iterations of L-BFGS.
 
     Parameters
@@ -23,6 +25,9 @@ def find_start(density: Callable[[FloatArray], tuple[float, FloatArray]], layout
         Log density and its gradient.
     layout
         Parameters of the study.
+    slope
+        Whether the slope between the protocols is free. In coordinates in which the items' spread moves with it, it
+        must not be; elsewhere a start with a wrong slope may keep a short run from the bulk.
 
     Returns
     -------
@@ -34,7 +39,8 @@ def find_start(density: Callable[[FloatArray], tuple[float, FloatArray]], layout
     starts, x = layout.starts, layout.middle
     free = np.ones(len(x), dtype=np.bool_)
     for name in layout.names:
-        if name in HELD or (name.startswith("log_") and name.endswith("_sd")):
+        held = name in HELD or (name.startswith("log_") and name.endswith("_sd"))
+        if held or (name == "log_slope" and not slope):
             k = NAMES.index(name)
             free[starts[k] : starts[k + 1]] = False
 
