@@ -48,7 +48,7 @@ docs: .venv/.all  ## build the documentation into site/
 bench: .venv/.all  ## run every benchmark
 	@for script in benchmarks/bench_*.py; do [ -e "$$script" ] || continue; echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-sbc: .venv/.all  ## simulation-based calibration of the joint model; goes on where it stopped (about an hour)
+sbc: .venv/.all  ## simulation-based calibration of the joint model; goes on where it stopped (about half an hour)
 	$(BIN)/python benchmarks/bench_sbc.py --many 0
 	$(BIN)/python benchmarks/draw_figures.py
 

@@ -47,5 +47,5 @@ def test_scales_stay_in_the_coordinates_of_studies_without_tastes():
         x = coordinates.to_model(sampled)
         return coordinates.pull_back(sampled, x, *joint_logp(x, data))
 
-    start = coordinates.to_model(find_start(density, layout, slope=False))
+    start = coordinates.to_model(find_start(density, layout, free_slope=False))
     assert np.abs(layout.unpack(start)["item_cov"]).max() < 1

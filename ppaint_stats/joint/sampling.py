@@ -64,7 +64,7 @@ def sample_density(
 
     joint_logp(np.zeros(size), data)  # compiled, or read from the disk, before the time is taken
     begun = time.perf_counter()
-    centre = find_start(evaluate, layout, slope=not len(coordinates.slope)) if climb else layout.middle
+    centre = find_start(evaluate, layout, free_slope=not len(coordinates.slope)) if climb else layout.middle
 
     def make_density() -> Callable[[FloatArray], tuple[float, FloatArray]]:
         return evaluate

@@ -15,7 +15,7 @@ HELD = ("item_cov", "taste_cov", "taste_spread", "sharpness", "log_noise_mean", 
 
 
 def find_start(
-    density: Callable[[FloatArray], tuple[float, FloatArray]], layout: Layout, *, slope: bool = True
+    density: Callable[[FloatArray], tuple[float, FloatArray]], layout: Layout, *, free_slope: bool = True
 ) -> FloatArray:
     """Climb from the middle of the priors, all scales held, by some iterations of L-BFGS.
 
@@ -25,9 +25,9 @@ def find_start(
         Log density and its gradient.
     layout
         Parameters of the study.
-    slope
-        Whether the slope between the protocols is free. In coordinates in which the items' spread moves with it, it
-        must not be; elsewhere a start with a wrong slope may keep a short run from the bulk.
+    free_slope
+        Whether the slope between the protocols is climbed too. In coordinates in which the items' spread moves with it,
+        it must not be; elsewhere a start with a wrong slope may keep a short run from the bulk.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def find_start(
     free = np.ones(len(x), dtype=np.bool_)
     for name in layout.names:
         held = name in HELD or (name.startswith("log_") and name.endswith("_sd"))
-        if held or (name == "log_slope" and not slope):
+        if held or (name == "log_slope" and not free_slope):
             k = NAMES.index(name)
             free[starts[k] : starts[k + 1]] = False
 
