@@ -11,6 +11,7 @@ where utilities are sampled as such. Fits are appended to sbc_fits.jsonl and not
 """
 
 import json
+import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
-from common import read_arguments, write_results
+from common import RESULTS, read_arguments, write_results
 
 from ppaint_stats import Fusion, Study, fuse_bayes
 from ppaint_stats.errors import ConvergenceWarning
@@ -183,12 +184,14 @@ def read_fits(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def simulate(name: str, block: int, n: int) -> PriorDraws:
-    seed = np.random.SeedSequence([SEED, sorted(STEPS).index(name), block])
-    return simulate_prior(make_design(name), n=n, random_seed=seed)
+def simulate(name: str, block: int, n: int, *, seed: int = SEED) -> PriorDraws:
+    sequence = np.random.SeedSequence([seed, sorted(STEPS).index(name), block])
+    return simulate_prior(make_design(name), n=n, random_seed=sequence)
 
 
-def run_fits(path: Path, wanted: dict[str, int], *, block: int, stages: tuple[dict, ...]) -> Iterator[dict]:
+def run_fits(
+    path: Path, wanted: dict[str, int], *, block: int, stages: tuple[dict, ...], seed: int = SEED
+) -> Iterator[dict]:
     """Make the fits that the file does not hold yet."""
     known = read_fits(path)
     done, named = {(row["design"], row["fit"]) for row in known}, {row["design"] for row in known}
@@ -198,10 +201,10 @@ def run_fits(path: Path, wanted: dict[str, int], *, block: int, stages: tuple[di
             missing = [k for k in range(start, min(start + block, n)) if (name, k) not in done]
             if not missing:
                 continue
-            drawn = simulate(name, start // block, block)
+            drawn = simulate(name, start // block, block, seed=seed)
             for k in missing:
-                seed = 10_000 * (1 + sorted(STEPS).index(name)) + k
-                row = {"design": name, "fit": k, "date": today, **rank_truth(drawn, k - start, seed, stages=stages)}
+                own = 10_000 * (1 + sorted(STEPS).index(name)) + k
+                row = {"design": name, "fit": k, "date": today, **rank_truth(drawn, k - start, own, stages=stages)}
                 if name in named:
                     del row["names"]
                 named.add(name)
@@ -263,9 +266,12 @@ def main() -> None:
         __doc__,
         fits={"type": int, "default": 300, "help": "fits with few comparisons"},
         many={"type": int, "default": 0, "help": "fits with many"},
+        seed={"type": int, "default": SEED, "help": "of the studies; another one needs a folder of its own (--out)"},
         fresh={"action": "store_true", "help": "start over: drop the fits at hand"},
         report={"action": "store_true", "help": "summarise the fits at hand, make no new ones"},
     )
+    if args.seed != SEED and args.out == RESULTS:
+        sys.exit("--seed: the fits at hand are of another seed; name another folder with --out")
     path = args.out / "sbc_fits.jsonl"
     wanted = {"few": args.fits, "many": args.many}
     stages, block = STAGES, BLOCK
@@ -275,7 +281,7 @@ def main() -> None:
         path.unlink(missing_ok=True)
     if not args.report:
         with path.open("a") as file:
-            for row in run_fits(path, wanted, block=block, stages=stages):
+            for row in run_fits(path, wanted, block=block, stages=stages, seed=args.seed):
                 file.write(json.dumps(row) + "\n")
                 file.flush()
     rows = pd.DataFrame(read_fits(path))
