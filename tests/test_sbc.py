@@ -202,7 +202,7 @@ def test_fits_are_resumed_and_reported(tmp_path, monkeypatch):
         return {**FIT, "names": ["a"], "passed": k > 0, "ranks": [10 * seed % 100]}
 
     monkeypatch.setattr(bench, "rank_truth", rank)
-    monkeypatch.setattr(bench, "simulate", lambda *_: None)
+    monkeypatch.setattr(bench, "simulate", lambda *_, seed: None)
     for fits in ("2", "3"):
         monkeypatch.setattr(sys, "argv", ["bench_sbc", "--fits", fits, "--many", "0", "--out", str(tmp_path)])
         bench.main()
@@ -215,3 +215,12 @@ def test_fits_are_resumed_and_reported(tmp_path, monkeypatch):
     assert len(made) == 3
     assert ["names" in json.loads(line) for line in lines] == [True, False, False]
     assert "| few | 3 |" in (tmp_path / "sbc_fits.md").read_text()
+
+
+def test_fits_of_another_seed_are_kept_apart(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    bench = importlib.import_module("bench_sbc")
+    monkeypatch.setattr(bench, "run_fits", lambda *_, **__: pytest.fail("fits were made"))
+    monkeypatch.setattr(sys, "argv", ["bench_sbc", "--seed", "5"])
+    with pytest.raises(SystemExit, match="--out"):
+        bench.main()
