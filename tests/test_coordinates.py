@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from bayes_helpers import simulate
+from scipy.optimize import brentq
+from scipy.stats import norm
 
 import ppaint_stats as ps
-from ppaint_stats.joint.coordinates import Coordinates, find_coordinates
+from ppaint_stats.joint.coordinates import Coordinates, TieHabit, find_coordinates
 from ppaint_stats.joint.density import prepare_data
 from ppaint_stats.joint.encoding import encode_study
 from ppaint_stats.joint.parameters import lay_out
@@ -77,6 +79,40 @@ def test_each_sampled_habit_is_what_that_raters_judgments_tell(plain):
             np.testing.assert_allclose(own[name][which], values - values.mean() + habit.share @ reach, rtol=1e-10)
 
 
+def test_ties_are_sampled_apart_from_sharpness(plain):
+    coordinates, layout, data = plain
+    assert (coordinates.ties is None) == (coordinates.sharpness is None)
+    sampled = np.random.default_rng(3).normal(size=layout.starts[-1])
+    model, own = layout.unpack(coordinates.to_model(sampled)), layout.unpack(sampled)
+    if coordinates.ties is None:
+        np.testing.assert_array_equal(model["tie_rater"], own["tie_rater"])
+        return
+    rater = np.repeat(data.run_rater, np.diff(data.pair_run))
+    share = [((data.pair_outcome[rater == r] == 1).sum() + 0.5) / ((rater == r).sum() + 1) for r in np.unique(rater)]
+    grown = norm.ppf((1 + np.array(share)) / 2) / np.sqrt(2) * np.exp(own["sharpness"])
+    np.testing.assert_allclose(model["tie_rater"], own["tie_rater"] + np.sqrt(1 + grown**2) - 1, rtol=1e-10)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_ever_sharper_raters_keep_their_share_of_ties(share):
+    """How log nu must grow with sharpness, by Davidson's probability of a tie over normal differences of items."""
+    z = np.linspace(-8, 8, 2001)
+    weight = norm.pdf(z) / norm.pdf(z).sum()
+
+    def solve(spread):
+        def excess(log_nu):
+            # P(TIE) = 1 / (1 + 2 cosh(x / 2) / nu), x having a standard deviation of sqrt(2) times the spread
+            half = z * spread / np.sqrt(2)
+            return weight @ (1 / (1 + np.exp(half - log_nu) + np.exp(-half - log_nu))) - share
+
+        return brentq(excess, -30, 300)
+
+    ties = TieHabit(np.arange(1), np.log(norm.ppf((1 + np.array([share])) / 2) / np.sqrt(2)))
+    change = (ties.shift(np.log([60.0])) - ties.shift(np.log([30.0]))).item()
+    assert change == pytest.approx(solve(60.0) - solve(30.0), rel=0.1)
+    assert np.isfinite(ties.shift(np.array([600.0]))).all()
+
+
 def test_density_has_the_jacobian_and_its_gradient(plain):
     coordinates, layout, data = plain
     x = np.random.default_rng(2).normal(0, 0.5, layout.starts[-1])
@@ -87,7 +123,8 @@ def test_density_has_the_jacobian_and_its_gradient(plain):
 
     value, gradient = evaluate(x)
     habits = [h.places for h in (coordinates.sharpness, coordinates.discrimination) if h is not None]
-    places = np.concatenate([coordinates.diagonal, coordinates.lower, coordinates.slope, *habits])
+    ties = [] if coordinates.ties is None else [coordinates.ties.places]
+    places = np.concatenate([coordinates.diagonal, coordinates.lower, coordinates.slope, *habits, *ties])
     step = 1e-6
     jacobian = np.zeros((len(places), len(places)))
     for k, place in enumerate(places):

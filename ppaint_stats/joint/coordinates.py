@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm
 
+from ppaint_stats.columns import OUTCOMES
 from ppaint_stats.joint.parameters import Layout
 from ppaint_stats.kernels.joint.data import NAMES, JointData
 from ppaint_stats.typing import FloatArray, IntArray
@@ -29,6 +31,34 @@ class Habit:
 
 
 @dataclass(frozen=True)
+class TieHabit:
+    """The raters' tie habits as they stand in the flat vector, and how they grow with sharpness.
+
+    Parameters
+    ----------
+    places
+        Their places, one for each rater.
+    log_growth
+        Logarithm of q_r: a very sharp rater keeps a share of ties if log nu is q times sharpness and items' spread.
+    """
+
+    places: IntArray
+    log_growth: FloatArray
+
+    def shift(self, log_spread: FloatArray) -> FloatArray:
+        """Log nu that keeps a rater's share of ties, less that of a rater who compares at random.
+
+        ``log_spread`` is the logarithm of the items' spread in units of the rater's sharpness, shape (..., rater).
+        """
+        return np.asarray(np.hypot(1.0, np.exp(log_spread + self.log_growth)) - 1.0)
+
+    def shift_slope(self, log_spread: FloatArray) -> FloatArray:
+        """Derivative of the shift."""
+        grown = np.exp(log_spread + self.log_growth)
+        return np.asarray(grown * (grown / np.hypot(1.0, grown)))
+
+
+@dataclass(frozen=True)
 class Coordinates:
     """Coordinates in which judgments inform each rater's habits apart from all else.
 
@@ -41,7 +71,10 @@ class Coordinates:
 
     - F and l,
     - log a_r + sum_d w_rd f_d, for a rater of discrimination a before norming, w_rd the rater's share in dimension d,
-    - log e_r + sum_d w_rd (f_d - l_d), for a rater of sharpness e before norming.
+    - s_r = log e_r + sum_d w_rd (f_d - l_d), for a rater of sharpness e before norming,
+    - log nu_r + 1 - sqrt(1 + (q_r exp s_r)^2): comparisons tell a rater's share of ties, and the sharper a rater is,
+      the larger nu must be to keep it. Differences of two items have a standard deviation of about sqrt(2) exp s_r, and
+      a sharp rater calls those up to 2 log nu_r ties: q_r is the two-sided normal quantile of that share over sqrt(2).
 
     Without entries nothing is changed.
 
@@ -53,6 +86,8 @@ class Coordinates:
         Places of the factor's entries below the diagonal, and the row of each.
     sharpness, discrimination
         The raters' habits; None where they are as in the model.
+    ties
+        The raters' tie habits; None where they are as in the model, as they are wherever sharpness is.
     """
 
     diagonal: IntArray
@@ -61,6 +96,7 @@ class Coordinates:
     lower_row: IntArray
     sharpness: Habit | None = None
     discrimination: Habit | None = None
+    ties: TieHabit | None = None
 
     def to_model(self, sampled: FloatArray) -> FloatArray:
         """Turn sampled vectors, on the last axis, into the parameters of the model."""
@@ -75,6 +111,8 @@ class Coordinates:
         shift = compared - slope
         x[..., self.diagonal] += shift
         x[..., self.lower] *= np.exp(shift[..., self.lower_row])
+        if self.ties is not None and self.sharpness is not None:
+            x[..., self.ties.places] += self.ties.shift(sampled[..., self.sharpness.places])
         return x
 
     def pull_back(
@@ -89,6 +127,9 @@ class Coordinates:
         np.add.at(by_shift, self.lower_row, gradient[self.lower] * x[self.lower] + 1.0)
         by_rated = self._norm_back(gradient, out, self.discrimination, by_slope.sum())
         by_compared = self._norm_back(gradient, out, self.sharpness, by_shift.sum() - by_slope.sum())
+        if self.ties is not None and self.sharpness is not None:
+            slope = self.ties.shift_slope(sampled[self.sharpness.places])
+            out[self.sharpness.places] += gradient[self.ties.places] * slope
         out[self.slope] = by_slope - by_shift - by_compared
         # The shift of each row, from the diagonal's: the model's coordinates less the sampled ones.
         shift = x[self.diagonal] - sampled[self.diagonal]
@@ -160,14 +201,26 @@ def find_coordinates(data: JointData, layout: Layout) -> Coordinates:
         at = starts[NAMES.index(name)] + np.arange(len(basis))
         return Habit(at, basis, share / share.sum(axis=1, keepdims=True))
 
+    sharpness = find_habit("sharpness", data.sharpness_basis, data.run_rater, data.run_group % n, compared)
     return Coordinates(
         diagonal=places[~below],
         slope=starts[NAMES.index("log_slope")] + np.arange(n),
         lower=places[below],
         lower_row=row[below].astype(np.int64),
-        sharpness=find_habit("sharpness", data.sharpness_basis, data.run_rater, data.run_group % n, compared),
+        sharpness=sharpness,
         discrimination=find_habit(
             "discrimination", data.discrimination_basis, data.rating_rater, data.rating_dimension,
             np.ones(len(data.rating_rater)),
         ),
+        ties=None if sharpness is None else _find_ties(data, layout, weight, compared),
     )  # fmt: skip
+
+
+def _find_ties(data: JointData, layout: Layout, weight: FloatArray, compared: FloatArray) -> TieHabit | None:
+    if "tie_rater" not in layout.parameters or not layout.parameters["tie_rater"].centred:
+        return None
+    places = layout.starts[NAMES.index("tie_rater")] + np.arange(layout.parameters["tie_rater"].size)
+    tied = np.add.reduceat(weight * (data.pair_outcome == OUTCOMES.index("TIE")), data.pair_run[:-1])
+    n, n_tied = (np.bincount(data.run_rater, of_run, len(places)) for of_run in (compared, tied))
+    share = (n_tied + 0.5) / (n + 1)
+    return TieHabit(places, np.log(norm.ppf((1 + share) / 2) / np.sqrt(2)))
