@@ -7,7 +7,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 import ppaint_stats as ps
-from ppaint_stats.joint.coordinates import Coordinates, TieHabit, find_coordinates
+from ppaint_stats.joint.coordinates import find_coordinates, find_log_growth
 from ppaint_stats.joint.density import prepare_data
 from ppaint_stats.joint.encoding import encode_study
 from ppaint_stats.joint.parameters import lay_out
@@ -44,17 +44,16 @@ def factor_of(packed):
 def test_they_are_changed_where_nobody_has_a_taste(plain):
     coordinates, layout, data = plain
     assert len(data.unit_category) == 0
+    assert coordinates.changed
     assert len(coordinates.slope) == 3
     assert len(coordinates.diagonal) + len(coordinates.lower) == layout.parameters["item_cov"].size
     for name in ("sharpness", "discrimination"):
         habit = getattr(coordinates, name)
-        assert (habit is not None) == layout.parameters[name].centred
-        if habit is not None:
-            np.testing.assert_allclose(habit.share.sum(axis=1), 1, rtol=1e-12)
-            assert layout.parameters[name].size == len(habit.places)
+        assert len(habit.places) == (layout.parameters[name].size if layout.parameters[name].centred else 0)
+        np.testing.assert_allclose(habit.share.sum(axis=1), 1, rtol=1e-12)
     study = simulate()
     for other in (study, study.drop_protocol("preferences"), study.drop_protocol("ratings")):
-        assert len(find(other)[0].slope) == 0
+        assert not find(other)[0].changed
 
 
 def test_each_sampled_habit_is_what_that_raters_judgments_tell(plain):
@@ -66,7 +65,7 @@ def test_each_sampled_habit_is_what_that_raters_judgments_tell(plain):
     for which in range(2):
         factor, h = factor_of(model["item_cov"][which]), np.exp(model["log_slope"][which])
         spread = np.log(np.linalg.norm(factor, axis=1))
-        if coordinates.sharpness is None:
+        if not len(coordinates.sharpness.places):
             rated = h[:, None] * factor
             np.testing.assert_allclose(rated, factor_of(own["item_cov"][which]), rtol=1e-12)
             np.testing.assert_allclose(model["log_slope"], own["log_slope"], rtol=1e-12)
@@ -81,10 +80,10 @@ def test_each_sampled_habit_is_what_that_raters_judgments_tell(plain):
 
 def test_ties_are_sampled_apart_from_sharpness(plain):
     coordinates, layout, data = plain
-    assert (coordinates.ties is None) == (coordinates.sharpness is None)
+    assert len(coordinates.ties.places) == len(coordinates.sharpness.places)
     sampled = np.random.default_rng(3).normal(size=layout.starts[-1])
     model, own = layout.unpack(coordinates.to_model(sampled)), layout.unpack(sampled)
-    if coordinates.ties is None:
+    if not len(coordinates.ties.places):
         np.testing.assert_array_equal(model["tie_rater"], own["tie_rater"])
         return
     rater = np.repeat(data.run_rater, np.diff(data.pair_run))
@@ -107,10 +106,8 @@ def test_ever_sharper_raters_keep_their_share_of_ties(share):
 
         return brentq(excess, -30, 300)
 
-    ties = TieHabit(np.arange(1), np.log(norm.ppf((1 + np.array([share])) / 2) / np.sqrt(2)))
-    change = (ties.shift(np.log([60.0])) - ties.shift(np.log([30.0]))).item()
-    assert change == pytest.approx(solve(60.0) - solve(30.0), rel=0.1)
-    assert np.isfinite(ties.shift(np.array([600.0]))).all()
+    growth = np.exp(find_log_growth(np.array([share]))).item()
+    assert 30 * growth == pytest.approx(solve(60.0) - solve(30.0), rel=0.1)
 
 
 def test_density_has_the_jacobian_and_its_gradient(plain):
@@ -122,9 +119,8 @@ def test_density_has_the_jacobian_and_its_gradient(plain):
         return coordinates.pull_back(sampled, model, *joint_logp(model, data))
 
     value, gradient = evaluate(x)
-    habits = [h.places for h in (coordinates.sharpness, coordinates.discrimination) if h is not None]
-    ties = [] if coordinates.ties is None else [coordinates.ties.places]
-    places = np.concatenate([coordinates.diagonal, coordinates.lower, coordinates.slope, *habits, *ties])
+    habits = [h.places for h in (coordinates.sharpness, coordinates.discrimination, coordinates.ties)]
+    places = np.concatenate([coordinates.diagonal, coordinates.lower, coordinates.slope, *habits])
     step = 1e-6
     jacobian = np.zeros((len(places), len(places)))
     for k, place in enumerate(places):
@@ -137,9 +133,19 @@ def test_density_has_the_jacobian_and_its_gradient(plain):
     assert value - plain_value == pytest.approx(np.linalg.slogdet(jacobian)[1], rel=1e-6)
 
 
-def test_without_entries_nothing_is_changed():
-    none = np.zeros(0, dtype=np.int64)
-    coordinates = Coordinates(none, none, none, none)
-    x = np.arange(3.0)
+def test_elsewhere_nothing_is_changed():
+    coordinates, layout, _ = find(simulate())
+    x = np.arange(float(layout.starts[-1]))
     assert coordinates.to_model(x) is x
     assert coordinates.pull_back(x, x, 1.5, x) == (1.5, x)
+
+
+def test_draws_are_turned_one_by_one(plain):
+    coordinates, layout, _ = plain
+    draws = np.random.default_rng(4).normal(size=(2, 3, layout.starts[-1]))
+    before = draws.copy()
+    turned = coordinates.to_model(draws)
+    np.testing.assert_array_equal(draws, before)
+    for place in np.ndindex(2, 3):
+        np.testing.assert_array_equal(turned[place], coordinates.to_model(draws[place]))
+    np.testing.assert_array_equal(coordinates.to_model(draws[:, ::2]), turned[:, ::2])

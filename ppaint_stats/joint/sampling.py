@@ -62,9 +62,9 @@ def sample_density(
         x = coordinates.to_model(sampled)
         return coordinates.pull_back(sampled, x, *joint_logp(x, data))
 
-    joint_logp(np.zeros(size), data)  # compiled, or read from the disk, before the time is taken
+    evaluate(np.zeros(size))  # compiled, or read from the disk, before the time is taken
     begun = time.perf_counter()
-    centre = find_start(evaluate, layout, free_slope=not len(coordinates.slope)) if climb else layout.middle
+    centre = find_start(evaluate, layout, free_slope=not coordinates.changed) if climb else layout.middle
 
     def make_density() -> Callable[[FloatArray], tuple[float, FloatArray]]:
         return evaluate
