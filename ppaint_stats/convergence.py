@@ -108,7 +108,7 @@ def check_convergence(
 def explain_failures(checks: pd.DataFrame) -> list[str]:
     """Say in words which checks failed; an empty list where all passed."""
     words = {
-        "r_hat": "R-hat is {value:.3f} ({where}), not below {threshold:g}",
+        "r_hat": "R-hat is {value:.4f} ({where}), not below {threshold:g}",
         "ess_bulk": "the bulk effective sample size is {value:.0f} ({where}), not {threshold:.0f}",
         "ess_tail": "the tail effective sample size is {value:.0f} ({where}), not {threshold:.0f}",
         "divergences": "{value:.0f} transitions diverged",
