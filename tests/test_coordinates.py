@@ -11,6 +11,7 @@ from ppaint_stats.joint.coordinates import find_coordinates, find_log_growth
 from ppaint_stats.joint.density import prepare_data
 from ppaint_stats.joint.encoding import encode_study
 from ppaint_stats.joint.parameters import lay_out
+from ppaint_stats.kernels.joint.data import NAMES
 from ppaint_stats.kernels.joint.density import joint_logp
 
 
@@ -131,6 +132,18 @@ def test_density_has_the_jacobian_and_its_gradient(plain):
         assert gradient[place] == pytest.approx((evaluate(up)[0] - evaluate(down)[0]) / (2 * step), rel=1e-5, abs=1e-5)
     plain_value = joint_logp(coordinates.to_model(x), data)[0]
     assert value - plain_value == pytest.approx(np.linalg.slogdet(jacobian)[1], rel=1e-6)
+
+
+@pytest.mark.parametrize("place", ["item_cov", "log_slope", "sharpness", "discrimination", "tie_rater"])
+@pytest.mark.parametrize("far", [30.0, 1e3, 1e160, -1e160, np.inf, np.nan])
+def test_points_far_out_are_no_error(plain, place, far):
+    """The sampler refuses a point without a finite density; nothing may be raised, or be better than all else."""
+    coordinates, layout, data = plain
+    x = np.zeros(layout.starts[-1])
+    x[layout.starts[NAMES.index(place)]] = far
+    model = coordinates.to_model(x)
+    value, _ = coordinates.pull_back(x, model, *joint_logp(model, data))
+    assert not value > 0
 
 
 def test_elsewhere_nothing_is_changed():

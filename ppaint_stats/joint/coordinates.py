@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from ppaint_stats.columns import OUTCOMES
 from ppaint_stats.joint.parameters import Layout
@@ -13,7 +13,7 @@ from ppaint_stats.typing import FloatArray, IntArray
 
 
 class Habit(NamedTuple):
-    """A habit of raters, its logarithms heavy-tailed and with mean 0, as it stands in the flat vector.
+    """A habit of raters, its logarithms with mean 0 and no normal tails, as it stands in the flat vector.
 
     Parameters
     ----------
@@ -61,6 +61,7 @@ class Coordinates(NamedTuple):
     - log nu_r + 1 - sqrt(1 + (q_r exp s_r)^2): comparisons tell a rater's share of ties, and the sharper a rater is,
       the larger nu must be to keep it. Differences of two items have a standard deviation of about sqrt(2) exp s_r, and
       a sharp rater calls those up to 2 log nu_r ties: q_r is the two-sided normal quantile of that share over sqrt(2).
+      The share is (ties + 1/2) / (comparisons + 1), over all dimensions.
 
     Without entries nothing is changed.
 
@@ -165,7 +166,7 @@ def find_coordinates(data: JointData, layout: Layout) -> Coordinates:
 
 def find_log_growth(share: FloatArray) -> FloatArray:
     """Logarithm of how log nu grows with sharpness times the items' spread, by shares of ties strictly in (0, 1)."""
-    return np.asarray(np.log(norm.ppf((1 + share) / 2) / np.sqrt(2)))
+    return np.asarray(np.log(ndtri((1 + share) / 2) / np.sqrt(2)))
 
 
 def _is_centred(name: str, layout: Layout) -> bool:
