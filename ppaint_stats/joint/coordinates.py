@@ -15,7 +15,7 @@ from ppaint_stats.typing import FloatArray, IntArray
 class Habit(NamedTuple):
     """A habit of raters, its logarithms with mean 0 and no normal tails, as it stands in the flat vector.
 
-    Parameters
+    Attributes
     ----------
     places
         Its coordinates in ``basis``, whose last vector is the constant one; none where they are as in the model.
@@ -33,7 +33,7 @@ class Habit(NamedTuple):
 class TieHabit(NamedTuple):
     """The raters' tie habits as they stand in the flat vector, and how they grow with sharpness.
 
-    Parameters
+    Attributes
     ----------
     places
         Their places, one for each rater; none where they are as in the model, as they are wherever sharpness is.
@@ -65,7 +65,7 @@ class Coordinates(NamedTuple):
 
     Without entries nothing is changed.
 
-    Parameters
+    Attributes
     ----------
     diagonal, slope
         Places of the factor's diagonal, by its logarithms, and of log h.
