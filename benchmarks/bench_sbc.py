@@ -22,7 +22,7 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
-from common import RESULTS, read_arguments, write_results
+from common import read_arguments, write_results
 
 from ppaint_stats import Fusion, Study, fuse_bayes
 from ppaint_stats.errors import ConvergenceWarning
@@ -205,6 +205,8 @@ def run_fits(
             for k in missing:
                 own = 10_000 * (1 + sorted(STEPS).index(name)) + k
                 row = {"design": name, "fit": k, "date": today, **rank_truth(drawn, k - start, own, stages=stages)}
+                if seed != SEED:
+                    row["seed"] = seed
                 if name in named:
                     del row["names"]
                 named.add(name)
@@ -270,8 +272,6 @@ def main() -> None:
         fresh={"action": "store_true", "help": "start over: drop the fits at hand"},
         report={"action": "store_true", "help": "summarise the fits at hand, make no new ones"},
     )
-    if args.seed != SEED and args.out == RESULTS:
-        sys.exit("--seed: the fits at hand are of another seed; name another folder with --out")
     path = args.out / "sbc_fits.jsonl"
     wanted = {"few": args.fits, "many": args.many}
     stages, block = STAGES, BLOCK
@@ -280,6 +280,8 @@ def main() -> None:
     if args.fresh:
         path.unlink(missing_ok=True)
     if not args.report:
+        if any(row.get("seed", SEED) != args.seed for row in read_fits(path)):
+            sys.exit(f"--seed: {path} holds fits of another seed; name another folder with --out")
         with path.open("a") as file:
             for row in run_fits(path, wanted, block=block, stages=stages, seed=args.seed):
                 file.write(json.dumps(row) + "\n")

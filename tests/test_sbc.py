@@ -217,10 +217,26 @@ def test_fits_are_resumed_and_reported(tmp_path, monkeypatch):
     assert "| few | 3 |" in (tmp_path / "sbc_fits.md").read_text()
 
 
-def test_fits_of_another_seed_are_kept_apart(monkeypatch):
+@pytest.mark.parametrize(("known", "wanted"), [({}, "5"), ({"seed": 5}, "6")])
+def test_fits_of_another_seed_are_kept_apart(tmp_path, monkeypatch, known, wanted):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     bench = importlib.import_module("bench_sbc")
     monkeypatch.setattr(bench, "run_fits", lambda *_, **__: pytest.fail("fits were made"))
-    monkeypatch.setattr(sys, "argv", ["bench_sbc", "--seed", "5"])
+    path = tmp_path / "sbc_fits.jsonl"
+    path.write_text(json.dumps({"design": "few", "fit": 0} | known) + "\n")
+    monkeypatch.setattr(sys, "argv", ["bench_sbc", "--seed", wanted, "--out", str(tmp_path)])
     with pytest.raises(SystemExit, match="--out"):
         bench.main()
+    assert len(path.read_text().splitlines()) == 1
+
+
+def test_fits_know_their_seed(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    bench = importlib.import_module("bench_sbc")
+    monkeypatch.setattr(bench, "rank_truth", lambda *_, **__: {**FIT, "names": ["a"], "passed": True, "ranks": [3]})
+    monkeypatch.setattr(bench, "simulate", lambda *_, seed: None)
+    for _ in range(2):
+        monkeypatch.setattr(sys, "argv", ["bench_sbc", "--fits", "2", "--seed", "5", "--out", str(tmp_path)])
+        bench.main()
+    rows = [json.loads(line) for line in (tmp_path / "sbc_fits.jsonl").read_text().splitlines()]
+    assert [row["seed"] for row in rows] == [5, 5]

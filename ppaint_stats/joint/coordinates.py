@@ -8,7 +8,7 @@ from scipy.special import ndtri
 from ppaint_stats.columns import OUTCOMES
 from ppaint_stats.joint.parameters import Layout
 from ppaint_stats.kernels.joint.coordinates import pull_gradient, turn_draws
-from ppaint_stats.kernels.joint.data import NAMES, JointData
+from ppaint_stats.kernels.joint.data import JointData
 from ppaint_stats.typing import FloatArray, IntArray
 
 
@@ -127,7 +127,7 @@ def find_coordinates(data: JointData, layout: Layout) -> Coordinates:
         return Coordinates(none, none, none, none, no_habit, no_habit, no_ties)
     n = data.n_dimensions
     row, column = np.tril_indices(n)
-    entries = _find_places("item_cov", layout)
+    entries = layout.places("item_cov")
     below = row > column
 
     weight = data.pair_weight if len(data.pair_weight) else np.ones(len(data.pair_a))
@@ -139,12 +139,12 @@ def find_coordinates(data: JointData, layout: Layout) -> Coordinates:
             return no_habit
         share = np.zeros((len(basis), n))
         np.add.at(share, (rater, dimension), weight)
-        return Habit(_find_places(name, layout), basis, share / share.sum(axis=1, keepdims=True))
+        return Habit(layout.places(name), basis, share / share.sum(axis=1, keepdims=True))
 
     def find_ties() -> TieHabit:
         if not (_is_centred("tie_rater", layout) and len(sharpness.places)):
             return no_ties
-        places = _find_places("tie_rater", layout)
+        places = layout.places("tie_rater")
         n_compared, n_tied = (np.bincount(data.run_rater, values, len(places)) for values in (compared, tied))
         return TieHabit(places, find_log_growth((n_tied + 0.5) / (n_compared + 1)))
 
@@ -155,7 +155,7 @@ def find_coordinates(data: JointData, layout: Layout) -> Coordinates:
     )
     return Coordinates(
         diagonal=entries[~below],
-        slope=_find_places("log_slope", layout),
+        slope=layout.places("log_slope"),
         lower=entries[below],
         lower_row=row[below].astype(np.int64),
         sharpness=sharpness,
@@ -171,9 +171,3 @@ def find_log_growth(share: FloatArray) -> FloatArray:
 
 def _is_centred(name: str, layout: Layout) -> bool:
     return name in layout.parameters and layout.parameters[name].centred
-
-
-def _find_places(name: str, layout: Layout) -> IntArray:
-    """Places of a parameter's entries in the flat vector."""
-    first, last = layout.starts[NAMES.index(name)], layout.starts[NAMES.index(name) + 1]
-    return np.arange(first, last)

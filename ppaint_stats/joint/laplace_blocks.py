@@ -14,7 +14,7 @@ from scipy.linalg import cholesky, solve_triangular
 
 from ppaint_stats.joint.encoding import Encoding
 from ppaint_stats.joint.parameters import Layout
-from ppaint_stats.kernels.joint.data import NAMES, JointData
+from ppaint_stats.kernels.joint.data import JointData
 from ppaint_stats.kernels.joint.density import joint_logp
 from ppaint_stats.typing import FloatArray, IntArray
 
@@ -58,18 +58,14 @@ class Blocks:
 
 def find_blocks(encoding: Encoding, layout: Layout) -> Blocks:
     """Find the blocks of a study."""
-    e, starts = encoding, layout.starts
+    e = encoding
     n_dims = len(e.dimensions)
 
-    def span(name: str) -> IntArray:
-        k = NAMES.index(name)
-        return np.arange(starts[k], starts[k + 1])
-
     contrast = (e.item_start - np.arange(len(e.item_start))) * n_dims
-    consensus = span("consensus")
+    consensus = layout.places("consensus")
     categories = tuple(consensus[contrast[c] : contrast[c + 1]] for c in range(len(e.categories)))
     units, column, cell = [], 0, 0
-    utility, taste = span("utility"), span("taste")
+    utility, taste = layout.places("utility"), layout.places("taste")
     for unit in e.units:
         if unit.rich:
             size = (len(unit.items) - 1) * n_dims
@@ -85,7 +81,7 @@ def find_blocks(encoding: Encoding, layout: Layout) -> Blocks:
         units=tuple(units),
         unit_category=np.array([unit.category for unit in e.units], dtype=np.int64),
         names=(*raters, *(f"category {name}" for name in e.categories)),
-        others=np.setdiff1d(np.arange(starts[-1]), np.concatenate([*units, *categories])),
+        others=np.setdiff1d(np.arange(layout.starts[-1]), np.concatenate([*units, *categories])),
     )
 
 

@@ -68,6 +68,11 @@ class Layout:
         sizes = [self.parameters[name].size if name in self.parameters else 0 for name in NAMES]
         return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
+    def places(self, name: str) -> IntArray:
+        """Where a parameter's entries stand in the flat vector."""
+        k = NAMES.index(name)
+        return np.arange(self.starts[k], self.starts[k + 1])
+
     @property
     def middle(self) -> FloatArray:
         """The flat vector with every parameter at its prior's mean, where it has a prior of its own, else at 0."""

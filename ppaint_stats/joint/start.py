@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 
 from ppaint_stats.joint.parameters import Layout
-from ppaint_stats.kernels.joint.data import NAMES
 from ppaint_stats.typing import FloatArray
 
 ITERATIONS = 60
@@ -36,13 +35,12 @@ def find_start(
     """
     from scipy.optimize import minimize
 
-    starts, x = layout.starts, layout.middle
+    x = layout.middle
     free = np.ones(len(x), dtype=np.bool_)
     for name in layout.names:
         held = name in HELD or (name.startswith("log_") and name.endswith("_sd"))
         if held or (name == "log_slope" and not free_slope):
-            k = NAMES.index(name)
-            free[starts[k] : starts[k + 1]] = False
+            free[layout.places(name)] = False
 
     def descend(part: FloatArray) -> tuple[float, FloatArray]:
         y = x.copy()

@@ -49,7 +49,6 @@ def pull_gradient(sampled, x, gradient, c):  # type: ignore[no-untyped-def]  # p
         by_shift[c.lower_row[i]] += gradient[c.lower[i]] * x[c.lower[i]] + 1.0
     for d in range(n):
         by_shifts += by_shift[d]
-    # The shift of each row, from the diagonal's: the model's coordinates less the sampled ones.
     by_length = _norm_back(gradient, c.discrimination, by_slopes, n, out)
     by_compared = _norm_back(gradient, c.sharpness, by_shifts - by_slopes, n, out)
     squares = _square_lengths(sampled, c)
@@ -59,6 +58,7 @@ def pull_gradient(sampled, x, gradient, c):  # type: ignore[no-untyped-def]  # p
         out[c.diagonal[d]] = gradient[c.diagonal[d]] + by_length[d] * np.exp(2 * sampled[c.diagonal[d]])
     for i in range(len(c.lower)):
         row = c.lower_row[i]
+        # The shift of each row, from the diagonal's: the model's coordinates less the sampled ones.
         shift = x[c.diagonal[row]] - sampled[c.diagonal[row]]
         out[c.lower[i]] = gradient[c.lower[i]] * np.exp(shift) + by_length[row] * sampled[c.lower[i]]
         log_jacobian += shift
